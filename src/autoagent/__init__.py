@@ -1,0 +1,32 @@
+"""autoagent: a sentence and a table in, a measured, deployable model out."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from autoagent import errors
+from autoagent._version import __version__
+
+if TYPE_CHECKING:
+    from autoagent.space import Bool, Choice, Float, Int
+
+# Public names and where they live; imported on first use so that `import autoagent` stays cheap.
+_HOMES = {
+    "Bool": "autoagent.space",
+    "Choice": "autoagent.space",
+    "Float": "autoagent.space",
+    "Int": "autoagent.space",
+}
+
+__all__ = ["Bool", "Choice", "Float", "Int", "__version__", "errors"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'autoagent' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Sentence to spec to plan to traced workflow to best model."""

@@ -1,0 +1,271 @@
+# ruff: noqa: E501
+"""What cannot be: contradictions, impossibilities and essentials that are missing, found before anything is spent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from autoagent.agent.spec import Value
+from autoagent.agent.understand.finding import Fields
+from autoagent.agent.understand.metric import MINIMISED
+from autoagent.agent.understand.sentence import Sentence
+
+SUPPORTED = {"binary_classification": "binary", "multiclass_classification": "multiclass", "regression": "regression"}
+NEAREST = {
+    "multilabel_classification": "one binary classification per label",
+    "ordinal_regression": "multiclass classification, or regression on the grade's number",
+    "multi_target_regression": "one regression per target",
+    "quantile_regression": "regression of the mean",
+    "ranking": "regression or binary classification of the relevance",
+    "clustering": "multiclass classification, when some rows carry a group label",
+    "anomaly_detection": "binary classification, when some rows are labelled",
+    "forecasting": "regression on a table with lagged columns and a time split",
+    "quantile_forecasting": "regression on a table with lagged columns and a time split",
+    "survival_analysis": "binary classification of the event within a fixed time",
+    "recommendation": "binary classification of user and item pairs",
+}
+_CLASS_METRICS = frozenset(
+    [
+        "roc_auc",
+        "mean_roc_auc",
+        "average_precision",
+        "accuracy",
+        "balanced_accuracy",
+        "f1",
+        "macro_f1",
+        "micro_f1",
+        "precision",
+        "recall",
+        "recall_at_precision",
+        "log_loss",
+        "brier",
+        "mcc",
+        "cohen_kappa",
+        "specificity",
+        "top_5_accuracy",
+    ]
+)
+_VALUE_METRICS = frozenset(
+    ["rmse", "mse", "mae", "mape", "rmsle", "mean_columnwise_rmsle", "r2", "mase", "mean_pinball", "spearman"]
+)
+_CLASS_TASKS = frozenset(["binary_classification", "multiclass_classification", "multilabel_classification"])
+_VALUE_TASKS = frozenset(
+    ["regression", "multi_target_regression", "quantile_regression", "forecasting", "quantile_forecasting"]
+)
+_NEVER_WRONG = re.compile(
+    r"\bnever (?:be |is |make a |makes a |make any )?(?:wrong|mistaken?s?|errs?|fails?|misses?|miss)\b|\b(?:guarantee\w*|always (?:be )?(?:right|correct)|no (?:mistakes|errors)(?! bars?)|without (?:a single |any )?(?:mistakes?|errors?)|zero (?:mistakes|errors)|infallible|100% (?:certain|correct|reliable|sure)|0 (?:errors|mistakes)|must not make (?:a |any )?mistakes?|error[\s-]free|perfect(?:ly)? (?:accura\w+|predict\w*|model|classif\w*|score|correct)|100 ?(?:%|percent) (?:accura\w*|right|of the time))"
+)
+_LAYERS = re.compile(r"\b(\d+)[\s-]+(?:hidden[\s-]+)?layers?\b")
+_BIG = re.compile(r"\b(\d+(?:\.\d+)?)\s?(?:b|billion)[\s-]param\w*")
+_ARCHITECTURE_MB = {"resnet18": 44.7, "resnet50": 97.5, "transformer": 10.0, "yolo": 4.0}
+_BITS_MB = 4.0  # bytes of one float32 parameter, so millions of parameters x 4 = MB
+_MIN_LAYER_MB = 0.008  # a layer of 45 units in float32
+_QUESTIONS = {
+    "data.target": "Which column should be predicted?",
+    "task_type": "What should the model do: tell two classes apart, choose among several, or predict a number?",
+    "metric.name": "By which metric should the model be judged?",
+    "intent": "What should be predicted, from which data?",
+    "language": "The rule reader knows English only; please say it in English or use --llm.",
+    "data.group_key": "Which column tells what belongs together?",
+    "data.time_key": "Which column holds the time?",
+    "split.key": "Which column should the split follow?",
+    "horizon.steps": "How many steps ahead should be forecast?",
+    "data.n_clusters": "How many groups should there be?",
+}
+
+
+@dataclass
+class Verdict:
+    """What was found wrong or missing.
+
+    Attributes:
+        warnings: words for ``spec.warnings``.
+        clarify: keys that must be asked before building.
+        questions: the question for a key, where it differs from the usual one.
+        notices: sentences for the user.
+    """
+
+    warnings: list[str] = field(default_factory=list)
+    clarify: list[str] = field(default_factory=list)
+    questions: dict[str, str] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+
+    def impossible(self, key: str, why: str) -> None:
+        """Record that a key cannot be satisfied; it must be asked again."""
+        if f"infeasible:{key}" not in self.warnings:
+            self.warnings.append(f"infeasible:{key}")
+            self.notices.append(why)
+            self.ask(key, f"{why} What should hold instead?")
+
+    def ask(self, key: str, text: str | None = None) -> None:
+        """Record that a key must be asked."""
+        if key not in self.clarify:
+            self.clarify.append(key)
+            self.questions[key] = text or _QUESTIONS.get(key, f"What should {key} be?")
+
+
+def judge(sentence: Sentence, fields: Fields, *, default_target: str | None = None) -> Verdict:
+    """Find what contradicts itself, what cannot be, and what is missing."""
+    verdict = Verdict()
+    values = fields.values
+    for key in fields.conflicts:
+        verdict.warnings.append(f"contradiction:{key}")
+        verdict.ask(key, f"You gave two different values for {key} ({fields.words[key]!r}); which one holds?")
+    _judge_guarantees(sentence, values, verdict)
+    _judge_size(sentence, values, verdict)
+    _judge_metric(values, verdict)
+    _judge_models(values, verdict)
+    _judge_columns(values, verdict)
+    _judge_devices(values, verdict)
+    _judge_missing(sentence, values, verdict, default_target)
+    return verdict
+
+
+def _number(values: Mapping[str, Value], key: str) -> float | None:
+    value = values.get(key)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _names(values: Mapping[str, Value], key: str) -> set[str]:
+    value = values.get(key)
+    return {str(item) for item in value} if isinstance(value, list) else {str(value)} if value is not None else set()
+
+
+def _judge_guarantees(sentence: Sentence, values: Mapping[str, Value], verdict: Verdict) -> None:
+    match = _NEVER_WRONG.search(sentence.clean)
+    if match and not re.search(r"\b(?:not|no|don't|needn't)\s+(?:\w+\s+){0,2}$", sentence.clean[: match.start()]):
+        verdict.warnings.append("no_guarantee_possible")
+        verdict.notices.append(f"No model can promise this: {sentence.words(*match.span())!r}.")
+        verdict.ask("metric.threshold", "No model is never wrong; which error rate is acceptable?")
+    threshold, name = _number(values, "metric.threshold"), str(values.get("metric.name", ""))
+    perfect = name and (
+        (name not in MINIMISED and threshold == 1) or (name in MINIMISED | {"brier"} and threshold == 0)
+    )
+    if perfect and "no_guarantee_possible" not in verdict.warnings:
+        verdict.warnings.append("no_guarantee_possible")
+        verdict.notices.append("A perfect score on new data cannot be promised.")
+        verdict.ask("metric.threshold", "A perfect score cannot be promised; which value is good enough?")
+    for key, value in values.items():
+        if (
+            key.startswith("constraints.")
+            and _number(values, key) == 0
+            and key not in ("constraints.false_alarms_per_day", "constraints.llm_cost_usd", "constraints.n_gpus")
+        ):
+            verdict.impossible(key, f"{key} = {value} leaves nothing to work with.")
+
+
+def _judge_size(sentence: Sentence, values: Mapping[str, Value], verdict: Verdict) -> None:
+    size = _number(values, "constraints.model_size_mb")
+    bits = _number(values, "model.weight_bits") or 32
+    layers = _LAYERS.search(sentence.clean)
+    if layers and size is not None and int(layers[1]) * _MIN_LAYER_MB * bits / 32 > size:
+        verdict.impossible("constraints.model_size_mb", f"A network of {layers[1]} layers does not fit into {size} MB.")
+    for name in _names(values, "model.must"):
+        needed = _ARCHITECTURE_MB.get(name, 0) * bits / 32
+        if size is not None and needed > size:
+            verdict.impossible("constraints.model_size_mb", f"{name} needs about {needed:.0f} MB, more than {size} MB.")
+    big = _BIG.search(sentence.clean)
+    if big and size is not None and float(big[1]) * 1000 * bits / 8 > size:
+        verdict.impossible("constraints.model_size_mb", f"{big[1]} billion parameters do not fit into {size} MB.")
+    rate, latency = _number(values, "constraints.throughput_per_s"), _number(values, "constraints.latency_ms")
+    if latency is not None and latency < 0.001:
+        verdict.impossible("constraints.latency_ms", f"{latency} ms is less than a call takes.")
+    if rate is not None and rate > 1e9:
+        verdict.impossible("constraints.throughput_per_s", f"{rate:g} predictions a second is beyond any machine.")
+
+
+def _judge_metric(values: Mapping[str, Value], verdict: Verdict) -> None:
+    name, task = str(values.get("metric.name", "")), values.get("task_type")
+    clash = (name in _CLASS_METRICS and task in _VALUE_TASKS) or (name in _VALUE_METRICS and task in _CLASS_TASKS)
+    if clash:
+        verdict.impossible("metric.name", f"{name} does not measure {str(task).replace('_', ' ')}.")
+    direction = values.get("metric.direction")
+    if name and (
+        (direction == "max" and name in MINIMISED | {"brier"})
+        or (direction == "min" and name not in MINIMISED | {"brier"} and name in _CLASS_METRICS | _VALUE_METRICS)
+    ):
+        verdict.impossible("metric.direction", f"{name} is better when {'lower' if direction == 'max' else 'higher'}.")
+    if task == "binary_classification" and (_number(values, "data.n_classes") or 2) > 2:
+        verdict.impossible("task_type", "A binary task has two classes, not more.")
+
+
+def _judge_models(values: Mapping[str, Value], verdict: Verdict) -> None:
+    must, forbid, allow = (_names(values, f"model.{part}") for part in ("must", "forbid", "allow"))
+    for name in sorted((must | allow) & forbid):
+        verdict.impossible("model.must" if name in must else "model.allow", f"{name} is both asked for and forbidden.")
+    boosted = {"lightgbm", "xgboost", "catboost"}
+    if "gradient_boosting" in forbid and must & boosted:
+        verdict.impossible(
+            "model.must", f"{', '.join(sorted(must & boosted))} is gradient boosting, which is forbidden."
+        )
+    opaque = must & {"neural_network", "random_forest", "ensemble", "transformer", "cnn", "resnet18", "resnet50"}
+    if values.get("constraints.interpretable") is True and opaque:
+        verdict.warnings.append("contradiction:constraints.interpretable")
+        verdict.notices.append(f"{', '.join(sorted(opaque))} is not interpretable by itself.")
+        verdict.ask("constraints.interpretable", f"Should the model be interpretable, or a {sorted(opaque)[0]}?")
+
+
+def _judge_columns(values: Mapping[str, Value], verdict: Verdict) -> None:
+    targets, excluded = _names(values, "data.target"), _names(values, "data.features_exclude")
+    for name in sorted(targets & excluded):
+        verdict.impossible("data.target", f"{name!r} is both the target and excluded.")
+    for role in ("data.group_key", "data.time_key"):
+        for name in sorted(targets & _names(values, role)):
+            verdict.impossible("data.target", f"{name!r} is both the target and the {role.removeprefix('data.')}.")
+    for key in values:
+        if key.startswith("model.monotone.") and key.removeprefix("model.monotone.") in excluded:
+            verdict.impossible(key, f"{key.removeprefix('model.monotone.')!r} is excluded and cannot be monotone.")
+
+
+def _judge_devices(values: Mapping[str, Value], verdict: Verdict) -> None:
+    if values.get("constraints.device_train") == "cpu" and (_number(values, "constraints.n_gpus") or 0) > 0:
+        verdict.impossible("constraints.device_train", "Training on the CPU only and GPUs are both asked for.")
+    rate, latency = _number(values, "constraints.throughput_per_s"), _number(values, "constraints.latency_ms")
+    per_trial = _number(values, "constraints.train_time_s")
+    trials = _number(values, "constraints.max_trials")
+    if per_trial is not None and trials is not None and trials / max(per_trial, 1e-9) > 1000:
+        verdict.impossible("constraints.max_trials", f"{trials:g} trials cannot run in {per_trial:g} s.")
+    if per_trial is not None and 0 < per_trial < 1:
+        verdict.impossible("constraints.train_time_s", f"{per_trial:g} s is too short to fit anything.")
+    patience = _number(values, "constraints.early_stop_patience_trials")
+    if patience is not None and trials is not None and patience > trials:
+        verdict.warnings.append("contradiction:constraints.early_stop_patience_trials")
+        verdict.ask(
+            "constraints.early_stop_patience_trials",
+            f"A patience of {patience:g} never ends {trials:g} trials early; which holds?",
+        )
+    del rate, latency
+
+
+def _judge_missing(
+    sentence: Sentence, values: Mapping[str, Value], verdict: Verdict, default_target: str | None
+) -> None:
+    vague = not any(key == "task_type" or key.startswith(("data.target", "metric.", "horizon.")) for key in values)
+    if vague and default_target is None:
+        verdict.ask("data.target")
+        verdict.ask("task_type")
+        return
+    task = values.get("task_type")
+    if (
+        "data.target" not in values
+        and default_target is None
+        and task
+        in (
+            None,
+            *SUPPORTED,
+            "multilabel_classification",
+            "ordinal_regression",
+            "multi_target_regression",
+            "quantile_regression",
+        )
+    ):
+        verdict.ask("data.target")
+    if task is None and default_target is None and "data.target" not in values:
+        verdict.ask("task_type")
+    if task in ("forecasting", "quantile_forecasting") and "horizon.steps" not in values:
+        verdict.ask("horizon.steps")
+    if values.get("split.kind") == "group" and "data.group_key" not in values and "split.key" not in values:
+        verdict.ask("data.group_key")
+    del sentence

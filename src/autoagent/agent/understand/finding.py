@@ -1,0 +1,63 @@
+"""One thing that a reader found in a sentence, and how findings become fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from autoagent.agent.spec import Value
+from autoagent.agent.understand.sentence import Sentence
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A value for a key and where it stands in the cleaned sentence.
+
+    Attributes:
+        key: dotted, from the vocabulary.
+        value: normalised.
+        start: where the words begin in the cleaned text.
+        end: where they end.
+    """
+
+    key: str
+    value: Value
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The fields of a request with their source words.
+
+    Attributes:
+        values: dotted key -> value.
+        words: dotted key -> the words as typed.
+        conflicts: keys that were stated twice with different values.
+    """
+
+    values: dict[str, Value]
+    words: dict[str, str]
+    conflicts: tuple[str, ...] = ()
+
+
+def merge(sentence: Sentence, findings: Iterable[Finding]) -> Fields:
+    """Join findings: lists grow, a second different single value is a conflict and the first one stays."""
+    values: dict[str, Value] = {}
+    words: dict[str, str] = {}
+    conflicts: list[str] = []
+    for found in findings:
+        source = sentence.words(found.start, found.end)
+        old = values.get(found.key)
+        if old is None:
+            values[found.key] = found.value
+            words[found.key] = source
+        elif isinstance(old, list) and isinstance(found.value, list):
+            new = [item for item in found.value if item not in old]
+            if new:
+                values[found.key] = [*old, *new]
+                words[found.key] = f"{words[found.key]} … {source}"
+        elif old != found.value and found.key not in conflicts:
+            conflicts.append(found.key)
+            words[found.key] = f"{words[found.key]} … {source}"
+    return Fields(values, words, tuple(conflicts))

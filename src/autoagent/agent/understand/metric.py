@@ -1,0 +1,244 @@
+# ruff: noqa: E501
+"""Metric words: which score, in which direction, and a value to reach."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from autoagent.agent.understand.finding import Finding
+from autoagent.agent.understand.numbers import NUM, tidy
+from autoagent.agent.understand.phrases import phrase
+from autoagent.agent.understand.sentence import Sentence
+
+# name -> how people write it; longer names stand first because the first match at a place wins.
+METRIC_WORDS: dict[str, str] = {
+    "recall_at_precision": r"recall (?:at|@) (?:a )?(?:fixed )?(?:\d+(?:\.\d+)? ?(?:%|percent)? )?precision / recall at \d+(?:\.\d+)?% precision",
+    "mean_columnwise_rmsle": r"mean column ?wise rmsle / mcrmsle",
+    "mean_roc_auc": r"mean (?:column ?wise )?(?:roc auc|auroc|auc|roc_auc) / (?:roc auc|auroc|auc) averaged over (?:the )?(?:labels|classes|columns)",
+    "average_precision": r"average precision / pr auc / auprc / aucpr / prauc / au prc / area under (?:the )?(?:precision recall|pr)(?: curve)? / average_precision / auc pr",
+    "roc_auc": r"au ?roc / roc auc / auc roc / roc_auc / rocauc / aucroc / auc / area under (?:the )?(?:roc|receiver operating characteristic)?(?: )?curve / area under (?:the )?roc / roc / c statistic / gini",
+    "balanced_accuracy": r"balanced accuracy / balanced_accuracy / bacc / balanced acc / bal\.? acc(?:uracy)?",
+    "macro_f1": r"macro f1(?: score)? / macro f(?: score| measure)? / f1 macro / macro averaged f1(?: score)? / f1_macro / macro_f1 / macro average f1 / mean f1(?: score)? / f1 \(macro\)",
+    "micro_f1": r"micro f1(?: score)? / f1 micro / micro averaged f1 / f1_micro / micro_f1",
+    "entity_f1": r"entity(?: level)? f1(?: score)? / span f1 / entity_f1",
+    "f1": r"f1(?: score| measure)? / f score / f measure / f one",
+    "top_5_accuracy": r"top 5 accuracy",
+    "accuracy": r"accuracy / acc / percent(?:age)? correct / hit rate / correct classification rate / fraction correct",
+    "log_loss": r"log ?loss / logloss / cross entropy(?: loss)? / log_loss / logarithmic loss / nll / negative log likelihood",
+    "brier": r"brier(?: score| loss)?",
+    "quadratic_weighted_kappa": r"quadratic(?:ally)? weighted (?:cohen'?s? )?kappa / qwk / quadratic kappa / quadratic_weighted_kappa / weighted kappa",
+    "rmsle": r"rmsle / root mean squared? log(?:arithmic)? error",
+    "rmse": r"rmse / root mean squared? (?:prediction )?error / rms error / root mse / root_mean_squared_error",
+    "mse": r"mse / mean squared? error / squared error",
+    "mape": r"s?mape / mean absolute percent(?:age)? error / percent(?:age)? error",
+    "mase": r"mase / mean absolute scaled error",
+    "mae": r"mae / mean absolute (?:error|deviation) / absolute error / average absolute error / mean_absolute_error",
+    "mean_pinball": r"(?:mean )?(?:pinball|quantile) loss / mean_pinball / mean pinball / pinball",
+    "r2": r"r2(?: score)? / r\^2 / r squared / r² / coefficient of determination / explained variance",
+    "miou": r"miou / mean iou / mean intersection over union / mean_iou",
+    "rouge_l": r"rouge l / rouge_l / rougel",
+    "rouge_1": r"rouge 1",
+    "rouge_2": r"rouge 2",
+    "silhouette": r"silhouette(?: score| coefficient)?",
+    "bleu": r"bleu(?: score)?",
+    "word_error_rate": r"wer / word error rate",
+    "mcc": r"mcc / matthews(?: correlation)?(?: coefficient)? / phi coefficient",
+    "cohen_kappa": r"(?:cohen'?s? )?kappa",
+    "spearman": r"spearman(?: correlation)?(?: coefficient)?",
+    "mrr": r"mrr / mean reciprocal rank",
+    "precision": r"precision / positive predictive value / ppv",
+    "recall": r"recall / sensitivity / true positive rate / tpr",
+    "specificity": r"specificity / true negative rate",
+    "concordance_index": r"c index / concordance(?: index)?",
+}  # fmt: skip
+_NAMES = [(name, phrase(words)) for name, words in METRIC_WORDS.items()]
+_AT = (
+    ("ndcg", re.compile(r"\bndcg(?:\s?(?:@|at)\s?(\d+))?(?!\w)")),
+    ("map", re.compile(r"\bm(?:ean )?ap(?:\s?(?:@|at)\s?(?:iou\s?(?:=|of)?\s?)?(\.\d+|\d+(?:\.\d+)?(?::\d?\.\d+)?))?(?!\w)|\bmean average precision(?:\s?(?:@|at)\s?(?:iou\s?(?:=|of)?\s?)?(\d*\.?\d+))?")),
+    ("pck", re.compile(r"\bpck(?:\s?(?:@|at)\s?(\d*\.\d+))?(?!\w)")),
+    ("precision", re.compile(r"\bprecision\s?(?:@|at)\s?(\d+)\b(?!\s?(?:%|percent))")),
+    ("hit_rate", re.compile(r"\bhit rate\s?(?:@|at)\s?(\d+)\b")),
+)  # fmt: skip
+MINIMISED = frozenset(
+    [
+        "log_loss",
+        "brier",
+        "rmse",
+        "mse",
+        "mae",
+        "mape",
+        "rmsle",
+        "mean_columnwise_rmsle",
+        "mase",
+        "mean_pinball",
+        "word_error_rate",
+    ]
+)
+_BAD = phrase(
+    r"not / never / no / without / n't / isn't / is not / rather than / instead of / not by / don't use / ignore"
+)
+_MAX = re.compile(
+    r"\b(?:maximi[sz]e|maximi[sz]ing|maximum|maximal|highest|as high as possible|as (?:high|large) as (?:you can|possible)|the higher the better|push up|greatest|largest)\b"
+)
+_MIN = re.compile(
+    r"\b(?:minimi[sz]e|minimi[sz]ing|minimum|minimal|lowest|as (?:low|small) as (?:you can|possible)|the (?:lower|smaller) the better|smallest|reduce|reducing|least)\b"
+)
+_VERBS = re.compile(
+    r"\b(?:maximi[sz]\w+|minimi[sz]\w+|highest|lowest|greatest|smallest|largest|maximal|minimal|reduc\w+|least|maximum|minimum|push up)(?:\s+(?:the|possible|a|my|our|overall|test|validation|mean|average|of)){0,3}\s*$"
+)
+_LATER = re.compile(
+    r"^[\s,]*(?:(?:should|must|needs to|to|has to|is to)?\s*be\s+)?(?:is |should be )?(?:(?:as )?(?:high|low|small|large) as (?:possible|you can)|the (?:higher|lower|smaller) the better|maximi[sz]ed|minimi[sz]ed)"
+)
+_REACH = r"(?:of|at least|at least at|at or above|no less than|not less than|no worse than|above|over|better than|more than|greater than|exceed(?:ing|s)?|below|under|less than|at most|no more than|not more than|lower than|beat(?:ing|s)?|reach(?:ing|es)?|hit(?:ting)?|get(?:ting)? to|>=?|<=?|=>|=|:|to|is|be|must be|should be|needs to be|has to be|target(?: of)?|around|about|minimum of|up to|within)"
+_VALUE_AFTER = re.compile(
+    rf"^\s*(?:score\s+|value\s+)?(?:\(\s*)?(?:(?:should|must|has to|needs to|need|on the test set|goal|we need|i need|ought to|shall)\s+)?(?:be\s+)?(?:{_REACH}\s+)*{_REACH}\s*(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?(?![\w@:]|\.\d)"
+)
+_VALUE_BEFORE = re.compile(
+    rf"(?:^|\s)(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?(?:\s+or\s+(?:better|more|higher|above))?\s+(?:of\s+)?(?:or better\s+|test\s+|validation\s+|overall\s+|in\s+|or higher\s+)?(?:the\s+)?$"
+)
+_BARE_AFTER = re.compile(rf"^\s+(?P<n>0?\.\d+)(?![\w@:])|^\s*(?P<n2>{NUM})\s?(?P<p>%)")
+_COLUMN_AFTER = re.compile(r"^\s*(?:column|as (?:the )?target|field)\b")
+_OBJECT_BEFORE = re.compile(r"\b(?:predict|forecast|column|called|named|target(?: is|:)?)\s+(?:the\s+)?$")
+_BOUNDED = frozenset(
+    [
+        "roc_auc",
+        "mean_roc_auc",
+        "average_precision",
+        "accuracy",
+        "balanced_accuracy",
+        "f1",
+        "macro_f1",
+        "micro_f1",
+        "entity_f1",
+        "precision",
+        "recall",
+        "recall_at_precision",
+        "r2",
+        "quadratic_weighted_kappa",
+        "silhouette",
+        "specificity",
+        "miou",
+        "mcc",
+    ]
+)
+_AT_PRECISION = re.compile(
+    rf"recall (?:at|@) (?:a )?(?:fixed )?(?:precision\s?(?:of|=|>=|at least)?\s?)?(?P<n>{NUM})\s?(?P<p>%|percent)?(?:\s+precision)?|recall (?:at|@) (?:a )?(?:fixed )?precision (?:of |>= ?|= ?|at least )?(?P<n2>{NUM})\s?(?P<p2>%|percent)?|recall when precision is (?:at least )?(?P<n3>{NUM})\s?(?P<p3>%|percent)?"
+)
+_PREFER_LATER = phrase(
+    "judged by / judge by / scored by / optimi[sz]e(?: for)? / metric(?: is|:)? / measured by / evaluated by / evaluate(?:d)? (?:with|on|using)"
+)
+_SECOND = re.compile(
+    r"\b(?:also (?:report|show|print|tell me|log)|report(?: me)?(?: also)?|and report|as well as|secondary|besides|in addition)\b[^.;]{0,20}$"
+)
+
+
+def read_metric(sentence: Sentence) -> Iterator[Finding]:
+    """Find the metric, its direction where it is said, its parameters and the value to reach."""
+    special = _recall_at_precision(sentence)
+    if special:
+        yield from special
+        return
+    found = _mentions(sentence)
+    if not found:
+        return
+    name, start, end = _chosen(sentence, found)
+    yield Finding("metric.name", name, start, end)
+    yield from _direction(sentence, start, end)
+    for _, first, last in found:
+        if (first, last) == (start, end):
+            yield from _threshold(sentence, name, first, last)
+
+
+def _recall_at_precision(sentence: Sentence) -> list[Finding]:
+    match = _AT_PRECISION.search(sentence.clean)
+    if not match or "precision" not in sentence.clean[match.start() : match.end() + 12]:
+        return []
+    number = next(match[g] for g in ("n", "n2", "n3") if match[g])
+    share = any(match[g] for g in ("p", "p2", "p3"))
+    value = float(number) / (100 if share or float(number) > 1 else 1)
+    span = match.span()
+    named = Finding("metric.name", "recall_at_precision", *span)
+    return [named, Finding("metric.params.precision", tidy(value), *span)]
+
+
+def _mentions(sentence: Sentence) -> list[tuple[str, int, int]]:
+    found: list[tuple[str, int, int]] = []
+    for name, pattern in _AT:
+        for match in sentence.find(pattern):
+            at = next((group for group in match.groups() if group), None)
+            if name == "precision" and at is None:
+                continue
+            at = f"0{at}" if at and at.startswith(".") else at
+            found.append((f"{name}@{at}" if at else name, *match.span()))
+    for name, pattern in _NAMES:
+        for match in sentence.find(pattern):
+            first, last = match.span()
+            if not any(first < stop and start < last for _, start, stop in found) and _is_metric(
+                sentence, name, first, last
+            ):
+                found.append((name, first, last))
+    return sorted(found, key=lambda item: item[1])
+
+
+def _is_metric(sentence: Sentence, name: str, start: int, end: int) -> bool:
+    before, after = sentence.before(start), sentence.after(end)
+    if _COLUMN_AFTER.match(after) or _OBJECT_BEFORE.search(before):
+        return False
+    if re.search(rf"{_BAD.pattern}\s*(?:the |plain |raw |simple |by )?$", before):
+        return False
+    if name == "recall" and re.match(r"\s+(?:that|the|from|notices?|campaigns?)\b", after):
+        return False
+    if name == "precision" and re.match(
+        r"\s+(?:agriculture|medicine|farming|instrument\w*|engineering|parts?|tools?)\b", after
+    ):
+        return False
+    if name in ("precision", "accuracy") and re.search(
+        r"\b(?:half|mixed|full|single|double|bit|floating point|numerical)[\s-]+$", before
+    ):
+        return False
+    return not (name == "accuracy" and re.search(r"\b(?:gps|location|measurement|sensor)\s+$", before))
+
+
+def _chosen(sentence: Sentence, found: list[tuple[str, int, int]]) -> tuple[str, int, int]:
+    first_class = [item for item in found if not _SECOND.search(sentence.before(item[1]))] or found
+    for item in first_class:
+        if re.search(rf"{_PREFER_LATER.pattern}\s+(?:the |a |mean |best )?$", sentence.before(item[1])):
+            return item
+    return first_class[0]
+
+
+def _direction(sentence: Sentence, start: int, end: int) -> Iterator[Finding]:
+    verb = _VERBS.search(sentence.clean[:start])
+    later = _LATER.match(sentence.clean[end:])
+    said = verb[0] if verb else later[0] if later else ""
+    span = (verb.start(), end) if verb else (start, end + later.end()) if later else (start, end)
+    if _MIN.search(said) or re.search(r"minimi|lower|smaller|low as|small as", said):
+        yield Finding("metric.direction", "min", *span)
+    elif _MAX.search(said) or re.search(r"maximi|higher|high as|large as", said):
+        yield Finding("metric.direction", "max", *span)
+
+
+def _threshold(sentence: Sentence, name: str, start: int, end: int) -> Iterator[Finding]:
+    after, before = sentence.clean[end:], sentence.clean[:start]
+    later = _VALUE_AFTER.match(after) or _BARE_AFTER.match(after)
+    earlier = None if later else _VALUE_BEFORE.search(before)
+    match = later or earlier
+    if match is None:
+        return
+    groups = match.groupdict()
+    number = float(groups.get("n") or groups["n2"])
+    share = bool(groups.get("p"))
+    if name in _BOUNDED:
+        if number > 1 or share:
+            number /= 100
+        if not 0 <= number <= 1:
+            return
+        if earlier and not share and not 0 < number < 1:
+            return
+    elif share:
+        number /= 100
+    elif earlier:
+        return
+    span = (start, end + later.end()) if later else (match.start("n"), end)
+    yield Finding("metric.threshold", tidy(number), *span)

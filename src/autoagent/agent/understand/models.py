@@ -1,0 +1,148 @@
+# ruff: noqa: E501
+"""Models that the sentence wants, allows or forbids, and what they must respect."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from autoagent.agent.understand.columns import find_mentions
+from autoagent.agent.understand.finding import Finding
+from autoagent.agent.understand.phrases import phrase
+from autoagent.agent.understand.sentence import Sentence
+
+MODEL_WORDS: dict[str, str] = {
+    "gradient_boosting": r"gradient boost(?:ing|ed)(?: machines?| trees?| models?)? / boosted trees / gbms? / gbdts? / boosting(?: models?)?",
+    "random_forest": r"random forests?(?: models?)? / rf",
+    "extra_trees": r"extra trees / extremely randomi[sz]ed trees",
+    "decision_tree": r"(?:single )?decision trees?",
+    "linear": r"linear(?: models?| classifiers?| regressions?| ones)? / logistic regressions? / logit / lasso / ridge(?: regression)? / elastic ?net / generali[sz]ed linear models? / glms?",
+    "neural_network": r"neural net(?:work)?s? / neural nets? / deep (?:learning|nets?|networks?|models?)(?: models?)? / mlps? / nns? / multi ?layer perceptrons? / deep neural nets?",
+    "knn": r"k ?nn / k nearest neighbou?rs? / nearest neighbou?rs? / knns?",
+    "svm": r"svms? / support vector machines? / svc",
+    "naive_bayes": r"naive bayes",
+    "ensemble": r"ensembles? / stacking / model averaging / blending",
+    "lightgbm": r"light ?gbm / lgbm / light gbm",
+    "xgboost": r"xg ?boost / xgb",
+    "catboost": r"cat ?boost",
+    "adapters": r"adapters? / lora / peft",
+    "transformer": r"transformers? / bert / tabpfn",
+    "cnn": r"cnns? / convolutional (?:neural )?net(?:work)?s?",
+    "resnet18": r"resnet ?18",
+    "resnet50": r"resnet ?50",
+    "yolo": r"yolo(?:v\d+)?",
+    "lstm": r"lstms? / recurrent (?:neural )?net(?:work)?s?",
+    "arima": r"s?arima",
+    "gaussian_process": r"gaussian process(?:es)?",
+}  # fmt: skip
+_MODELS = tuple((name, phrase(words)) for name, words in MODEL_WORDS.items())
+_HEDGE = r"(?:\s+(?:a|an|any|the|only|kind of|sort of|use|using|of|with|whatsoever|plain|simple|small|big|large|single|good|some|like|to see|black box|huge))*\s*"
+_FORBID = re.compile(
+    r"(?<!\w)(?:no|not|without|avoid(?:ing)?|never(?: use)?|don't(?: use| want)?|do not(?: use| want)?|dont(?: use| want)?|exclud(?:e|ing)|forbid(?:den)?|anything (?:but|except)|instead of|rather than|nor|except(?: for)?|skip|ban(?:ned)?|steer clear of|stay away from|other than|can't use|cannot use|mustn't use|must not (?:use|be)|no more)"
+    + _HEDGE
+    + r"$"
+)
+_ONLY = re.compile(
+    r"(?<!\w)(?:only(?: use| try| consider| allow(?:ed)?| search| with)?|restrict(?:ed)? (?:it |yourself |the search )?to|limit(?:ed)? (?:it |yourself |the search )?to|stick(?:ing)? (?:to|with)|just (?:use|try)?|allowed(?: models?| families)?(?: are|:| is)?|choose (?:between|from|among)|either|nothing but|exclusively|pick from|consider)"
+    + _HEDGE
+    + r"$"
+)
+_MUST = re.compile(
+    r"(?<!\w)(?:must (?:be|use)|has to be|have to (?:be|use)|should (?:be|use)|needs? to be|use|using|with|want|train|fit|build|give me|make(?: me)?|required?:?|insist on|by means of|via|through|as|needs?|try|include|including|based on|powered by|prefer(?:ably|red)?|i'd like|model(?: type)?(?: is|:| =))"
+    + _HEDGE
+    + r"$"
+)
+_AFTER_FORBID = re.compile(
+    r"^\s*(?:models? )?(?:are|is) (?:forbidden|not allowed|banned|out|off the table|excluded|not an option|prohibited)"
+)
+_AFTER_ONLY = re.compile(
+    r"^\s*(?:models? )?(?:only|and nothing else|exclusively|or nothing)(?!\w)|^\s*(?:models? )?(?:are|is) (?:the only|all (?:that|we))"
+)
+_AFTER_MUST = re.compile(r"^\s*(?:models? )?(?:is|are) (?:a must|required|mandatory|obligatory)")
+_JOIN = re.compile(
+    r"^\s*(?:models?\s*)?(?:,|or|and|nor|/|&|,\s*(?:or|and|nor))\s*(?:an? |any |the |only |no |without )?$"
+)
+_MONOTONE = re.compile(
+    r"\bmonoton\w*\s*(?:constraint)?[\s:]*(?P<t1>increasing|decreasing|non-?decreasing|non-?increasing|up|down|rising|falling)?(?:\s+(?:in|with|for|on|w\.?r\.?t\.?))?(?:\s+the)?\s+"
+    r"|\b(?P<not>must(?: not|n't)|never|cannot|can't|should(?: not|n't)|may not|can only|may only|must|should|has to|needs to|only)\s+(?:only\s+|ever\s+|always\s+)?(?P<t2>increase|decrease|rise|fall|go up|go down|grow|shrink|drop)s?\s+(?:with|as|when|in)(?:\s+(?:the|more|higher|larger|increasing))*\s+"
+    r"|\b(?P<t3>increasing|decreasing|non-?decreasing|non-?increasing)\s+(?:in|with)(?:\s+the)?\s+"
+)
+_UP = ("increas", "ris", "up", "go up", "grow", "non-decreas", "nondecreas")
+_BITS = (
+    ("model.optimizer_state_bits", re.compile(r"\b([48])[\s-]?bits?\s+(?:\w+\s+)?(?:optimi[sz]ers?|adam\w*|adamw|states?|optim|lion|sgd|momentum)\b|\boptimi[sz]er(?: states?)?\s+(?:in|at|with|to|of|on)?\s*([48])[\s-]?bits?\b")),
+    ("model.weight_bits", re.compile(r"\b(?:int|w)([48])\b(?!\s*(?:optimi|adam))|\b([48])[\s-]?bits?\s+(?:weights?|quanti[sz]\w+|integer\w*|model|inference|network)\b|\b(?:weights?|quanti[sz]e\w*)(?: \w+){0,2}\s+(?:in|at|to|with|as)?\s*([48])[\s-]?bits?\b")),
+)  # fmt: skip
+
+
+def read_models(sentence: Sentence) -> Iterator[Finding]:
+    """Find the model families that are allowed, forbidden or asked for."""
+    mentions = _mentions(sentence)
+    before_role: str | None = None
+    for i, (name, start, end) in enumerate(mentions):
+        joined = i > 0 and bool(_JOIN.match(sentence.clean[mentions[i - 1][2] : start]))
+        role = _role(sentence, start, end) or (before_role if joined else None)
+        if (
+            role is None
+            and not joined
+            and i + 1 < len(mentions)
+            and _JOIN.match(sentence.clean[end : mentions[i + 1][1]])
+        ):
+            role = (
+                _role(sentence, *mentions[i + 1][1:])
+                if _AFTER_FORBID.match(sentence.clean[mentions[i + 1][2] :])
+                else None
+            )
+        if joined and before_role == "model.must" and re.search(r"\bor\b", sentence.clean[mentions[i - 1][2] : start]):
+            role = "model.must"
+        before_role = role
+        if role:
+            yield Finding(role, [name], start, end)
+
+
+def read_bits(sentence: Sentence) -> Iterator[Finding]:
+    """Find how many bits the optimizer's state or the weights may take."""
+    for key, pattern in _BITS:
+        match = pattern.search(sentence.clean)
+        if match:
+            yield Finding(key, int(next(group for group in match.groups() if group)), *match.span())
+
+
+def read_monotone(sentence: Sentence, names: Sequence[str] = ()) -> Iterator[Finding]:
+    """Find which columns must push the prediction one way only."""
+    mentions = {mention.start: mention for mention in find_mentions(sentence, names)} if names else {}
+    for match in sentence.find(_MONOTONE):
+        trend = match["t1"] or match["t2"] or match["t3"]
+        known = mentions.get(match.end()) or mentions.get(match.end() + 1)
+        word = re.match(r'"?(\w+)', sentence.clean[match.end() :])
+        if trend is None or word is None or (names and known is None):
+            continue
+        end = known.end if known else match.end() + word.end()
+        column = known.name if known else sentence.words(match.end() + word.start(1), end)
+        up = trend.startswith(_UP) or trend.startswith(("non-decr", "nondecr"))
+        up = False if trend.startswith(("non-incr", "nonincr")) else up
+        if re.search(r"not|n't|never|cannot", match["not"] or ""):
+            up = not up
+        yield Finding(f"model.monotone.{column}", "increasing" if up else "decreasing", match.start(), end)
+
+
+def _mentions(sentence: Sentence) -> list[tuple[str, int, int]]:
+    found: list[tuple[str, int, int]] = []
+    for name, pattern in _MODELS:
+        for match in sentence.find(pattern):
+            bare = match[0] == "linear" and re.match(
+                r"\s+(?:in|with|trend|interpol\w+|algebra|time)\b", sentence.clean[match.end() :]
+            )
+            if not bare and not any(match.start() < end and start < match.end() for _, start, end in found):
+                found.append((name, *match.span()))
+    return sorted(found, key=lambda item: item[1])
+
+
+def _role(sentence: Sentence, start: int, end: int) -> str | None:
+    before, after = sentence.clean[max(0, start - 60) : start], sentence.clean[end:]
+    if _FORBID.search(before) or _AFTER_FORBID.match(after):
+        return "model.forbid"
+    if _ONLY.search(before) or _AFTER_ONLY.match(after):
+        return "model.allow"
+    if _MUST.search(before) or _AFTER_MUST.match(after):
+        return "model.must"
+    return None

@@ -1,0 +1,148 @@
+"""Numbers as people write them (words, fractions, separators), turned into digits."""
+
+from __future__ import annotations
+
+import re
+
+from autoagent.agent.understand.sentence import Sentence
+
+NUM = r"(?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d+)?"
+
+_ONES = {
+    word: value
+    for value, word in enumerate(
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+        ]
+    )
+}
+_TENS = {
+    word: 10 * (i + 2)
+    for i, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
+}
+_TENS["fourty"] = 40
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "dozen": 12}
+_WORD = "|".join([*sorted([*_ONES, *_TENS], key=len, reverse=True)])
+_SCALE = "|".join(_SCALES)
+_NUMBER_WORDS = re.compile(rf"\b(?:{_WORD})(?:[\s-]+(?:and\s+)?(?:{_WORD}|{_SCALE}))*\b")
+_HALF_FRACTIONS = re.compile(
+    r"\b(three|3)[\s-]quarters?\s+of\s+an?\s+|\b(?:an?\s+)?quarter(?:\s+of)?\s+(?:an?\s+)?(?=hour|hr|day|minute|gig|gb|mb|million|meg)|\bhalf(?:\s+an?)?[\s-]+(?:of\s+an?\s+)?(?=hour|hr|day|minute|gig|gb|mb|million|meg|second|percent|dollar|buck|cent|milli)"
+)
+_AND_A = re.compile(
+    rf"\b(?:(?P<n>{NUM})|an?)\s+and\s+(?:a\s+)?(?P<f>half|quarter)\b(?=\s*[a-z])"
+    rf"|\b(?P<n2>{NUM}|an?)\s+(?P<u>hours?|minutes?|hrs?|mins?|days?)\s+and\s+a\s+(?P<f2>half|quarter)\b"
+)
+_MIXED = re.compile(
+    r"\b(\d+)\s+([13])/([24])\b(?=\s*[a-z])|(?<![\d/])\b([13])/([24])\s+(?:of\s+)?(?:an?\s+)?(?=hour|day|minute)"
+)
+_GLYPH = re.compile(r"(\d+)?\s?([½¼¾])(?:\s+(?:of\s+)?an?(?=\s))?")
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:[,' ]\d{3})+(?![\d])(?!,\d)")
+_DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?=\s?(?:%|€|[a-z]))")
+_SUFFIX = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?k(?=\s|$|[,;.)])")
+_SCALED = re.compile(rf"(?<![\w.])({NUM})\s?(hundred|thousand|million|mio|mln|billion|bn)\b")
+_COUPLE = re.compile(r"\b(?:a\s+)?couple(?:\s+of)?\s+(?=[a-z])")
+_ARTICLE = re.compile(
+    r"\b(?:an?|one)\s+(?:single\s+)?(?=(?:hour|hr|minute|min|second|sec|day|week|month|year|gigabyte|gig|megabyte|meg|mb|gb"
+    r"|kilobyte|dollar|buck|cent|million|thousand|hundred|dozen|percent)s?\b)"
+)
+_RATE_BEFORE = re.compile(
+    r"(?:alarms?|alerts?|positives?|times|once|twice|predictions?|requests?|rows|calls|queries|images)\s*$"
+)
+_FRACTION = {"half": 0.5, "quarter": 0.25, "½": 0.5, "¼": 0.25, "¾": 0.75}
+
+
+def write_in_digits(sentence: Sentence) -> Sentence:
+    """Return the sentence with its number words, fractions and separators as plain decimal numbers."""
+    for pattern, new in (
+        (_THOUSANDS, lambda m: re.sub(r"\D", "", m[0])),
+        (_DECIMAL_COMMA, lambda m: f"{m[1]}.{m[2]}"),
+        (_GLYPH, _read_glyph),
+        (_MIXED, _read_mixed),
+        (_NUMBER_WORDS, _read_words),
+        (_AND_A, _read_and_a),
+        (_HALF_FRACTIONS, _read_fraction),
+        (_COUPLE, lambda m: "2 "),
+        (_SUFFIX, lambda m: plain(float(m[1]) * 1000)),
+    ):
+        sentence = sentence.replace(pattern, new)
+    before = sentence.clean
+    sentence = sentence.replace(_ARTICLE, lambda m: None if _RATE_BEFORE.search(before[: m.start()]) else "1 ")
+    return sentence.replace(_SCALED, lambda m: plain(float(m[1]) * _scale(m[2])))
+
+
+def plain(value: float) -> str:
+    """Write a number without an exponent or a needless point."""
+    return str(int(value)) if value == int(value) else f"{value:.6f}".rstrip("0")
+
+
+def tidy(value: float) -> float | int:
+    """Round away float dust; a whole number becomes an int."""
+    value = float(f"{value:.12g}")
+    return int(value) if value == int(value) and abs(value) < 1e15 else value
+
+
+def _scale(word: str) -> int:
+    return {"mio": 10**6, "mln": 10**6, "bn": 10**9}.get(word) or _SCALES[word]
+
+
+def _read_words(match: re.Match[str]) -> str | None:
+    parts = [part for part in re.split(r"[\s-]+", match[0]) if part != "and"]
+    if parts == ["one"]:
+        return None  # "which one", "one of": only an article, or a count that _ARTICLE reads
+    if match[0].split()[-1] == "and":
+        return None
+    total, current = 0, 0
+    for i, part in enumerate(parts):
+        if part in _SCALES:
+            scale = _SCALES[part]
+            current = max(current, 1) * scale
+            if scale >= 1000:
+                total, current = total + current, 0
+        else:
+            value = _ONES.get(part, _TENS.get(part, 0))
+            if i and current % 100 and not (current % 100 >= 20 and value < 10):
+                return None  # "one two three": not a number, and a list of single words is left alone
+            current += value
+    return str(total + current)
+
+
+def _read_and_a(match: re.Match[str]) -> str:
+    number = match["n"] or match["n2"]
+    whole = 1.0 if number in (None, "a", "an") else float(number)
+    part = _FRACTION[match["f"] or match["f2"]]
+    return plain(whole + part) + (f" {match['u']}" if match["u"] else "")
+
+
+def _read_fraction(match: re.Match[str]) -> str:
+    if match[1]:
+        return "0.75 "
+    return "0.5 " if match[0].lstrip().startswith("half") else "0.25 "
+
+
+def _read_mixed(match: re.Match[str]) -> str:
+    if match[1]:
+        return plain(int(match[1]) + int(match[2]) / int(match[3]))
+    return plain(int(match[4]) / int(match[5])) + " "
+
+
+def _read_glyph(match: re.Match[str]) -> str:
+    return plain(int(match[1] or 0) + _FRACTION[match[2]])

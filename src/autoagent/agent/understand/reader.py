@@ -1,0 +1,160 @@
+"""The rules reader: every subject's reader over one cleaned sentence, joined into a spec."""
+
+from __future__ import annotations
+
+import re
+
+from autoagent.agent.spec import Question, TaskSpec, Understanding, Value
+from autoagent.agent.understand.columns import find_mentions, read_columns, read_path
+from autoagent.agent.understand.evidence import DataEvidence
+from autoagent.agent.understand.feasibility import Verdict, judge
+from autoagent.agent.understand.finding import Fields, Finding, merge
+from autoagent.agent.understand.language import foreign_language
+from autoagent.agent.understand.limits import read_counts, read_limits
+from autoagent.agent.understand.metric import read_metric
+from autoagent.agent.understand.models import read_bits, read_models, read_monotone
+from autoagent.agent.understand.numbers import write_in_digits
+from autoagent.agent.understand.sentence import Sentence
+from autoagent.agent.understand.setting import read_facts, read_setting
+from autoagent.agent.understand.spelling import mend_spelling
+from autoagent.agent.understand.split import read_horizon, read_split
+from autoagent.agent.understand.task import classifies, read_task
+
+MAX_CHARACTERS = 20_000  # a request is a sentence or a page, not a book; the rest is left unread and said
+
+
+def clean(text: str, evidence: DataEvidence) -> Sentence:
+    """Return the sentence with spelling mended and numbers in digits; the table's own words stay as they are."""
+    sentence = Sentence.of(text[:MAX_CHARACTERS])
+    own = {word for name in evidence.names for word in re.findall(r"[a-z]+", name.lower())}
+    return write_in_digits(mend_spelling(sentence, protected=own))
+
+
+def read_fields(sentence: Sentence, evidence: DataEvidence) -> Fields:
+    """Run every reader over the sentence."""
+    columns = list(read_columns(sentence, evidence.names))
+    monotone = list(read_monotone(sentence, evidence.names))
+    paths = list(read_path(sentence))
+    facts = list(read_facts(sentence))
+    task = list(_task(sentence, paths))
+    findings = [
+        *task,
+        *paths,
+        *columns,
+        *facts,
+        *read_metric(sentence),
+        *_split(sentence, columns),
+        *_horizon(sentence, task),
+    ]
+    findings += [*read_limits(sentence), *read_counts(sentence), *read_setting(sentence)]
+    findings += [*read_models(sentence), *monotone, *read_bits(sentence)]
+    return merge(sentence, _reconcile(findings))
+
+
+def read_rules(text: str, *, evidence: DataEvidence | None = None) -> Understanding:
+    """Understand a request by rules alone: deterministic, English, no model."""
+    evidence = evidence or DataEvidence()
+    sentence = clean(text, evidence)
+    return conclude(text, sentence, read_fields(sentence, evidence), evidence)
+
+
+def conclude(text: str, sentence: Sentence, fields: Fields, evidence: DataEvidence) -> Understanding:
+    """Judge the fields and build the understanding; the same for every reader."""
+    values, words = dict(fields.values), dict(fields.words)
+    language = foreign_language(text)
+    if language:
+        values["language"], words["language"] = language, text[:80]
+    assumptions = _from_data(sentence, values, words, evidence)
+    verdict = judge(sentence, Fields(values, words, fields.conflicts), default_target=evidence.default_target)
+    _judge_data(values, verdict, evidence)
+    if len(text) > MAX_CHARACTERS:
+        verdict.notices.append(f"Only the first {MAX_CHARACTERS} of {len(text)} characters were read.")
+    vague = "task_type" in verdict.clarify and "data.target" in verdict.clarify
+    values |= {"intent": "consult" if vague else "build", "warnings": verdict.warnings, "clarify": verdict.clarify}
+    return Understanding(
+        request=text,
+        spec=TaskSpec.from_flat(values),
+        evidence=words,
+        assumptions=assumptions,
+        questions=[Question(key=key, text=verdict.questions[key]) for key in verdict.clarify],
+        notices=verdict.notices,
+    )
+
+
+def _task(sentence: Sentence, paths: list[Finding]) -> list[Finding]:
+    skip = tuple((path.start, path.end) for path in paths)
+    return list(read_task(sentence, skip=skip))
+
+
+def _split(sentence: Sentence, columns: list[Finding]) -> list[Finding]:
+    found = list(read_split(sentence))
+    keys = {finding.key: finding for finding in columns}
+    if not any(finding.key == "split.kind" for finding in found):
+        for key, kind in (("data.group_key", "group"), ("data.time_key", "time")):
+            if key in keys:
+                found.append(Finding("split.kind", kind, keys[key].start, keys[key].end))
+                break
+    return found
+
+
+def _horizon(sentence: Sentence, task: list[Finding]) -> list[Finding]:
+    found = list(read_horizon(sentence))
+    forecasts = bool(task) and str(task[0].value).endswith("forecasting")
+    return found if forecasts else [finding for finding in found if finding.key == "data.freq" and task and forecasts]
+
+
+def _reconcile(findings: list[Finding]) -> list[Finding]:
+    """Drop what two readers took from the same words: the more specific one keeps them."""
+    keys = {finding.key for finding in findings}
+    task = next((finding.value for finding in findings if finding.key == "task_type"), None)
+    drop: set[str] = set()
+    if task == "clustering":
+        drop.add("data.n_classes")
+    else:
+        drop.add("data.n_clusters")
+    if task == "multilabel_classification":
+        drop.add("data.n_classes")
+    elif "data.n_classes" in keys:
+        drop.add("data.n_labels")
+    return [finding for finding in findings if finding.key not in drop]
+
+
+def _from_data(
+    sentence: Sentence, values: dict[str, Value], words: dict[str, str], evidence: DataEvidence
+) -> list[str]:
+    """Let the target's column say how many classes are meant, where the sentence only says that it classifies."""
+    target = values.get("data.target") or evidence.default_target
+    column = evidence.column(target) if isinstance(target, str) else None
+    said = classifies(sentence)
+    if column is None or said is None or "task_type" in values or column.n_unique < 2:
+        return []
+    values["task_type"] = "binary_classification" if column.n_unique == 2 else "multiclass_classification"
+    words["task_type"] = sentence.words(*said)
+    return [f"{column.name!r} has {column.n_unique} classes, so this is {str(values['task_type']).replace('_', ' ')}."]
+
+
+def _judge_data(values: dict[str, Value], verdict: Verdict, evidence: DataEvidence) -> None:
+    """Compare the request with the table: columns that are not there, tasks that do not fit, hidden instructions."""
+    if evidence.suspicious:
+        verdict.warnings.append("prompt_injection_in_data")
+        for found in evidence.suspicious:
+            verdict.notices.append(
+                f"{found.where} holds text that reads like an instruction; it changes nothing: {found.text!r}"
+            )
+    target = values.get("data.target")
+    if evidence.columns and isinstance(target, str) and evidence.column(target) is None:
+        verdict.impossible("data.target", f"There is no column {target!r}.")
+    column = evidence.column(target) if isinstance(target, str) else None
+    if column and values.get("task_type") == "binary_classification" and column.n_unique > 2:
+        verdict.warnings.append("contradiction:task_type")
+        verdict.ask(
+            "task_type", f"{column.name!r} has {column.n_unique} different values, not two; what should be predicted?"
+        )
+    if column and values.get("task_type") == "regression" and column.kind in ("categorical", "text"):
+        verdict.warnings.append("contradiction:task_type")
+        verdict.ask("task_type", f"{column.name!r} holds words, not numbers; should they be classified?")
+
+
+def mentioned_columns(text: str, evidence: DataEvidence) -> tuple[str, ...]:
+    """Return the table's columns that the sentence names, in its order."""
+    return tuple(dict.fromkeys(mention.name for mention in find_mentions(clean(text, evidence), evidence.names)))

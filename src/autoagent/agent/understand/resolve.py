@@ -1,0 +1,156 @@
+# ruff: noqa: E501
+"""From an understanding and the table to what will be built: safe assumptions are made aloud, the rest is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from autoagent.agent.spec import Understanding
+from autoagent.agent.understand.evidence import ColumnEvidence, DataEvidence
+from autoagent.agent.understand.feasibility import NEAREST, SUPPORTED
+from autoagent.errors import RequestError
+
+Task = Literal["binary", "multiclass", "regression"]
+
+_DEFAULT_METRIC: dict[Task, str] = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}
+_TASKS: dict[str, Task] = {
+    "binary_classification": "binary",
+    "multiclass_classification": "multiclass",
+    "regression": "regression",
+}
+_FEW_CLASSES = 20  # a whole-numbered target with at most so many values could be classes
+_TARGET_NAMES = ("target", "label", "class", "y", "outcome")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What will be built.
+
+    Attributes:
+        task: one of the supported tasks.
+        target: the column to predict.
+        metric: the metric's name.
+        assumptions: what was taken for granted, each a sentence for the user.
+    """
+
+    task: Task
+    target: str
+    metric: str
+    assumptions: tuple[str, ...] = ()
+
+
+def resolve(understanding: Understanding, evidence: DataEvidence) -> Resolved:
+    """Fill what is safe to assume from the data.
+
+    Raises:
+        RequestError: something essential is missing, contradictory or not supported; `missing` names the keys.
+    """
+    spec = understanding.spec
+    if spec.task_type is not None and spec.task_type not in SUPPORTED:
+        raise RequestError(_refusal(spec.task_type), missing=["task_type"])
+    said: list[str] = list(understanding.assumptions)
+    target, problem = _target(understanding, evidence, said)
+    blocking = [q for q in understanding.questions if _blocks(q.key, understanding, target)]
+    if problem and not any(question.key == "data.target" for question in blocking):
+        raise RequestError(problem, missing=["data.target", *(question.key for question in blocking)])
+    if blocking or target is None:
+        lines = "\n".join(f"  {question.key}: {question.text}" for question in blocking)
+        raise RequestError(
+            f"the request cannot be built yet:\n{lines}", missing=[question.key for question in blocking]
+        )
+    task = _task(understanding, target, said)
+    metric = spec.metric.name or _DEFAULT_METRIC[task]
+    if spec.metric.name is None:
+        said.append(f"No metric was asked for; the model is judged by {metric}.")
+    return Resolved(task, target.name, metric, tuple(dict.fromkeys(said)))
+
+
+def _refusal(task_type: str) -> str:
+    wanted = task_type.replace("_", " ")
+    nearest = NEAREST.get(task_type)
+    advice = f"the nearest supported task is {nearest}" if nearest else "there is no supported task near it"
+    return (
+        f"{wanted} is not supported; {advice}. Supported on tables: binary and multiclass classification, regression."
+    )
+
+
+def _blocks(key: str, understanding: Understanding, target: ColumnEvidence | None) -> bool:
+    infeasible = any(warning.endswith(f":{key}") for warning in understanding.spec.warnings)
+    if key in ("data.target", "task_type") and not infeasible:
+        return target is None and key == "data.target"
+    return True
+
+
+def _target(understanding: Understanding, evidence: DataEvidence, said: list[str]) -> tuple[ColumnEvidence | None, str]:
+    stated = understanding.spec.data.target
+    if isinstance(stated, list):
+        return None, f"several targets {stated!r} are not supported; the nearest supported task is one run per target"
+    if stated is not None:
+        column = evidence.column(stated)
+        near = "" if column else f"there is no column {stated!r}; there are: {', '.join(evidence.names[:30])}"
+        return column, near
+    if evidence.default_target is not None:
+        return evidence.column(evidence.default_target), ""
+    for column in evidence.columns:
+        if column.name.lower() in _TARGET_NAMES:
+            said.append(f"The target is taken to be the column {column.name!r}.")
+            return column, ""
+    return None, ""
+
+
+def _task(understanding: Understanding, target: ColumnEvidence, said: list[str]) -> Task:
+    stated = understanding.spec.task_type
+    if stated is not None:
+        task = _TASKS[stated]
+        _check_fit(task, target)
+        return task
+    task = _task_of(target, understanding.spec.metric.name)
+    said.append(f"{target.name!r} has {target.n_unique} different values ({target.kind}), so this is taken as {task}.")
+    return task
+
+
+def _check_fit(task: Task, target: ColumnEvidence) -> None:
+    if target.n_unique < 2:
+        raise RequestError(
+            f"the target {target.name!r} has only {target.n_unique} value; two are needed", missing=["data.target"]
+        )
+    if task == "binary" and target.n_unique != 2:
+        raise RequestError(
+            f"{target.name!r} has {target.n_unique} different values, not two; ask for multiclass classification or regression",
+            missing=["task_type"],
+        )
+    if task == "regression" and target.kind not in ("numeric", "boolean"):
+        raise RequestError(
+            f"{target.name!r} is {target.kind}, so its values cannot be regressed", missing=["task_type"]
+        )
+
+
+def _task_of(target: ColumnEvidence, metric: str | None) -> Task:
+    if target.n_unique < 2:
+        raise RequestError(
+            f"the target {target.name!r} has only {target.n_unique} value; two are needed", missing=["data.target"]
+        )
+    if target.kind in ("date", "text") and target.n_unique > _FEW_CLASSES:
+        raise RequestError(
+            f"the target {target.name!r} is {target.kind}; choose a column of classes or numbers",
+            missing=["data.target"],
+        )
+    values = metric in ("rmse", "mse", "mae", "mape", "rmsle", "r2")
+    classes = metric in (
+        "accuracy",
+        "balanced_accuracy",
+        "log_loss",
+        "macro_f1",
+        "f1",
+        "roc_auc",
+        "average_precision",
+        "brier",
+    )
+    if values and target.kind == "numeric":
+        return "regression"
+    if target.n_unique == 2:
+        return "binary"
+    if target.kind != "numeric" or (classes and target.integral):
+        return "multiclass"
+    return "multiclass" if target.integral and target.n_unique <= _FEW_CLASSES else "regression"

@@ -1,0 +1,96 @@
+# ruff: noqa: E501
+"""A sentence as it was typed beside a cleaned copy, with a map from each cleaned character to the words it came from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+_SAME = str.maketrans(
+    {
+        "\u00a0": " ", "\u202f": " ", "\t": " ", "\n": " ", "\r": " ", "\u2018": "'", "\u2019": "'", "\u201c": '"',
+        "\u201d": '"', "\u2013": "-", "\u2014": "-", "\u2212": "-", "\u00d7": "x", "\u2264": "<", "\u2265": ">",
+        "`": '"', "\u00b4": "'",
+    }
+)  # fmt: skip
+# A full stop ends a clause unless it is inside a number or a name such as churn.csv.
+_BREAK = re.compile(r"[;!?\n]|[.](?=\s|$)|,(?!\d)|\s-\s|\(|\)|\s(?:but|while|whereas)\s")
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A request and its cleaned copy.
+
+    Attributes:
+        original: as typed.
+        clean: lower case, plain punctuation, numbers in digits, known words spelt right.
+        starts: for each cleaned character, where its source begins in the original.
+        ends: for each cleaned character, where its source ends.
+    """
+
+    original: str
+    clean: str
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    @classmethod
+    def of(cls, original: str) -> Sentence:
+        """Lower the case and plain the punctuation, one character for one."""
+        clean = "".join(_lower(char) for char in original.translate(_SAME))
+        n = len(clean)
+        return cls(original, clean, tuple(range(n)), tuple(range(1, n + 1)))
+
+    def replace(self, pattern: re.Pattern[str], new: Callable[[re.Match[str]], str | None]) -> Sentence:
+        """Rewrite every match for which `new` returns a text, and remember where it came from."""
+        clean: list[str] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        at = 0
+        for match in pattern.finditer(self.clean):
+            text = new(match)
+            if text is None or match.end() == match.start():
+                continue
+            first, last = match.span()
+            clean += [self.clean[at:first], text]
+            starts += [*self.starts[at:first], *[self.starts[first]] * len(text)]
+            ends += [*self.ends[at:first], *[self.ends[last - 1]] * len(text)]
+            at = last
+        clean.append(self.clean[at:])
+        return Sentence(self.original, "".join(clean), (*starts, *self.starts[at:]), (*ends, *self.ends[at:]))
+
+    def words(self, start: int, end: int) -> str:
+        """Return the words as typed behind a span of the cleaned text."""
+        while start < end and self.clean[start].isspace():
+            start += 1
+        while end > start and self.clean[end - 1].isspace():
+            end -= 1
+        if start >= end:
+            return ""
+        return self.original[self.starts[start] : self.ends[end - 1]]
+
+    def clause(self, start: int, end: int) -> tuple[str, str]:
+        """Return what stands before and after a span inside its own clause."""
+        before, after = self.clean[:start], self.clean[end:]
+        for match in _BREAK.finditer(before):
+            cut = match.end()
+            before = " " * cut + before[cut:]
+        found = _BREAK.search(after)
+        return before.lstrip() if before.strip() else "", after[: found.start()] if found else after
+
+    def before(self, start: int, *, width: int = 40) -> str:
+        """Return up to `width` characters before a position, across clauses."""
+        return self.clean[max(0, start - width) : start]
+
+    def after(self, end: int, *, width: int = 40) -> str:
+        """Return up to `width` characters after a position, across clauses."""
+        return self.clean[end : end + width]
+
+    def find(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+        """Iterate over the matches in the cleaned text."""
+        return pattern.finditer(self.clean)
+
+
+def _lower(char: str) -> str:
+    low = char.lower()
+    return low if len(low) == 1 else char

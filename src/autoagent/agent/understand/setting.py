@@ -1,0 +1,147 @@
+# ruff: noqa: E501
+"""Where the model trains and runs, what it must be, and what else is to be delivered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from autoagent.agent.spec import Value
+from autoagent.agent.understand.finding import Finding
+from autoagent.agent.understand.phrases import phrase
+from autoagent.agent.understand.sentence import Sentence
+
+_RULES: tuple[tuple[str, Value, re.Pattern[str]], ...] = tuple(
+    (key, value, phrase(words))
+    for key, value, words in (
+        ("constraints.device_infer", "gpu", r"(?:inference|predict(?:ion|s)?|serv(?:e|es|ing)|deploy\w*|scor(?:e|ing)|runs?|infer) (?:will (?:be|run|happen) |is |happens |runs )?on (?:a |the |one |1 )?gpus?"),
+        ("constraints.device_infer", "cpu", r"(?:inference|predict(?:ion|s)?|serv(?:e|es|ing)|deploy(?:ed|ment)?|scor(?:e|ing)|infer|production|must run|has to run|should run|needs to run|will run|it runs|runs|run) (?:will (?:be|run|happen) |is |happens |runs |it )?(?:only )?(?:on|in) (?:a |an |the |one |1 |plain |old |cheap |my |ordinary )*cpus?(?: only)? / cpu (?:only )?inference / cpu only (?:deploy\w*|serving|server)"),
+        ("constraints.device_infer", "mobile", r"(?:on|to|for) (?:a |the |my |our |an? old )?(?:mobile|phone|smart ?phone|cell ?phone|handset)s?(?: device)?s? / mobile (?:app|device|phone|inference|deployment)s? / on device"),
+        ("constraints.device_train", "gpu", r"train(?:ed|ing)?(?: it| the model)? (?:only )?(?:on|with|using) (?:a |an |the |our |one |1 |my |\d+ )*(?:nvidia |single )?gpus? / gpu training / use the gpu / i have (?:a|one|1) gpu / (?:with|using|on) (?:a|the|our|1|one) gpu(?! memory)"),
+        ("constraints.device_train", "cpu", r"train(?:ed|ing)?(?: it| the model)? (?:only )?(?:on|with|using) (?:a |an |the |our |one |1 |plain |my |just )*cpus?(?: only)? / cpu (?:only )?training / no gpus?(?: here| available| at hand)? / without (?:a |any )?gpus? / (?:don't|do not|dont) have (?:a |any )?gpus? / have no gpus? / cpu only / only (?:a |the )?cpu / on (?:the |a |my )?cpu / no cuda"),
+        ("constraints.interpretable", True, r"interpretab(?:le|ility) / explainab(?:le|ility) / white box / glass box / transparent model / (?:be able to|can|must) explain(?: it| each| every| the)? / human readable / understandable (?:by|to|model) / (?:regulators?|doctors?|auditors?|clinicians?|lawyers?|boss) (?:must|can|need to|has to|have to|should|wants? to) (?:be able to )?(?:understand|read|follow) / no black box(?:es)? / not (?:be )?a black box / easy to explain"),
+        ("constraints.offline", True, r"offline / no internet(?: access| connection)? / without (?:an? )?(?:internet|network)(?: access| connection)? / air ?gapped / (?:no|without) network(?: access| connection)? / disconnected / data (?:must|may|can)(?: not|n't|not) leave / nothing (?:may|must|can|should) leave"),
+        ("constraints.pretrained", False, r"(?:no|without|don't use|do not use|avoid)(?: any)? pre ?trained(?: weights| models?| networks?| embeddings)? / from scratch / (?:no|without) transfer learning"),
+        ("constraints.pretrained", True, r"(?:use|using|with|start(?:ing)? from|based on|fine tun\w+)(?: an?| some| any)? pre ?trained(?: weights| models?| backbone| networks?| embeddings)? / transfer learning / pre ?trained weights (?:are|is) (?:ok|fine|allowed|welcome)"),
+        ("deploy.format", "onnx", r"onnx(?! ?runtime)"),
+        ("deploy.format", "tflite", r"tf ?lite / tensorflow lite / litert"),
+        ("deploy.format", "coreml", r"core ?ml"),
+        ("deploy.format", "torchscript", r"torch ?script"),
+        ("deploy.format", "pmml", r"pmml"),
+        ("deploy.format", "safetensors", r"safetensors"),
+        ("deploy.runtime", "onnxruntime", r"onnx ?runtime / ort"),
+        ("deploy.runtime", "openvino", r"open ?vino"),
+        ("deploy.runtime", "tensorrt", r"tensor ?rt"),
+        ("deploy.runtime", "ncnn", r"ncnn"),
+        ("deploy.target", "raspberry_pi", r"raspberry(?: pi)?(?: \d| zero)? / raspi / rpi"),
+        ("deploy.target", "jetson", r"jetson(?: nano| orin| xavier)?"),
+        ("deploy.target", "android", r"android"),
+        ("deploy.target", "ios", r"ios / iphones? / ipads?"),
+        ("deploy.target", "browser", r"(?:in|inside|for) (?:the |a |our )?(?:web )?browser / web ?assembly / wasm"),
+        ("deploy.target", "microcontroller", r"micro ?controllers? / arduino / esp32 / stm32 / cortex m\d?"),
+        ("deploy.target", "aws_lambda", r"(?:aws )?lambda function / aws lambda"),
+    )
+)  # fmt: skip
+_OUTPUTS = tuple(
+    (name, phrase(words))
+    for name, words in (
+        ("uncertainty_interval", r"(?:confidence|prediction|uncertainty|credible) (?:intervals?|bands?|bounds?) / error bars? / uncertaint(?:y|ies)(?: estimates?)? / how (?:sure|certain|confident) (?:it|the model|you|we) (?:is|are|can be)"),
+        ("energy_report", r"energy (?:report|use|usage|consumption|consumed|bill|footprint)(?: report)? / (?:report|tell me|measure) (?:how much |the )?(?:energy|electricity)(?: use[ds]?| consum\w+| it (?:used|took))? / carbon (?:footprint|report)"),
+        ("segment_descriptions", r"describe (?:each|every|the) (?:segment|cluster|group)s? / (?:segment|cluster) descriptions? / description of (?:each|every|the) (?:segment|cluster|group)s? / explain (?:each|every|the) (?:segment|cluster|group)s?"),
+        ("feature_importance", r"feature importances? / (?:which|what) (?:features|columns|variables|factors) (?:matter|drive|are (?:the )?(?:most )?important|are behind)(?: most)? / (?:most )?important (?:features|columns|variables|drivers) / variable importance / drivers of / shap(?: values| plots?)?"),
+        ("calibrated_probabilities", r"(?:well )?calibrated(?: probabilit(?:y|ies))? / calibrate (?:the )?probabilities"),
+        ("probabilities", r"(?:return|give(?: me)?|output|want|need|deliver) (?:the )?(?:class )?probabilit(?:y|ies)"),
+        ("confusion_matrix", r"confusion matrix"),
+        ("model_card", r"model card"),
+        ("api", r"(?:rest|http|web) (?:api|endpoint|service)"),
+    )
+)  # fmt: skip
+_DOUBT = re.compile(
+    r"\b(?:no|not|never|n't|without|needn't|need not|doesn't|does not|don't|do not|don't need|does not need to)\s+(?:\w+\s+){0,3}$"
+)
+_UNIMPORTANT = re.compile(
+    r"^[^,;.]{0,12}\b(?:does(?: not|n't) matter|is(?: not|n't) (?:needed|important|required|necessary)|unimportant|not (?:needed|required|important)|is optional|irrelevant|i don't care)"
+)
+_FACTS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("data.n_classes", re.compile(r"\b(\d+)[\s-](?:(?:possible|different|ordered|distinct|output|target|mutually exclusive)\s+)?(?:class(?:es)?|categories|species|cultivars|varieties)\b(?! accuracy)|\b(?:into|in|among|between|1 of|of the)\s+(\d+)\s+(?:different\s+|possible\s+)?(?:groups|kinds|types|topics|buckets|labels|genres|breeds)\b|\b(\d+)[\s-]way\b")),
+    ("data.n_labels", re.compile(r"\b(\d+)\s+(?:possible\s+|different\s+|binary\s+)?(?:labels|tags)\b")),
+    ("data.n_keypoints", re.compile(r"\b(\d+)\s+(?:body\s+|facial\s+|hand\s+)?(?:key ?points?|landmarks|joints)\b")),
+    ("data.n_clusters", re.compile(r"\b(\d+)\s+(?:clusters|segments|customer segments)\b|\binto\s+(\d+)\s+groups\b")),
+    ("data.n_rows", re.compile(r"\b(\d+)\s+(?:labell?ed\s+|training\s+|historical\s+|past\s+)?(?:rows|records|samples|examples|observations|instances|data points|lines|entries)\b(?!\s*(?:per|a|/|each)\s?(?:second|sec|s|minute|hour|day)\b)")),
+    ("data.n_series", re.compile(r"\b(\d+)\s+(?:different\s+|parallel\s+|separate\s+)?(?:time\s+)?series\b")),
+    ("data.channels", re.compile(r"\b(\d+)[\s-]channels?\b")),
+    ("data.sampling_hz", re.compile(r"\b(\d+(?:\.\d+)?)\s?hz\b")),
+    ("data.image_size", re.compile(r"\b(\d{2,4}\s?x\s?\d{2,4})\b(?:\s*(?:px|pixels?|images?|pictures?))?")),
+)  # fmt: skip
+_KHZ = re.compile(r"\b(\d+(?:\.\d+)?)\s?khz\b")
+_FORMAT = re.compile(
+    r"\b(?:as|in|into|from|a|the|my|our|this|read|of)\s+(csv|tsv|parquet|jsonl|xlsx|excel|npz|dicom|wav|tiff)s?(?:\s+(?:file|files|format|table|sheet|images?|folder|data))\b"
+)
+_LAYOUT = re.compile(
+    r"\b(?:1|one|a) (?:sub)?folder per class\b|\bfolders? (?:named )?(?:by|per|for each) class\b|\bfolder[\s-]per[\s-]class\b"
+)
+_ANNOTATION = re.compile(r"\b(coco|pascal[\s-]voc|voc|yolo)[\s-](?:format|json|annotations?|style|labels)\b")
+_TAGS = re.compile(r"\b(bioes|bilou|bio|iob2?)[\s-](?:tags?|scheme|format|labels|tagging)\b")
+
+
+def read_setting(sentence: Sentence) -> Iterator[Finding]:
+    """Find devices, properties, deployment and extra deliverables."""
+    seen: list[tuple[int, int]] = []
+    done: set[str] = set()
+    for key, value, pattern in _RULES:
+        for match in sentence.find(pattern):
+            clash = any(match.start() < end and start < match.end() for start, end in seen)
+            if clash or key in done or (not _negative(match[0]) and _denied(sentence, match)):
+                continue
+            seen.append(match.span())
+            done.add(key)
+            yield Finding(key, value, *match.span())
+            break
+    for name, pattern in _OUTPUTS:
+        said = pattern.search(sentence.clean)
+        if said is None or _denied(sentence, said):
+            continue
+        if not any(said.start() < end and start < said.end() for start, end in seen):
+            yield Finding("outputs", [name], *said.span())
+
+
+def read_facts(sentence: Sentence) -> Iterator[Finding]:
+    """Find what the sentence says of the data: counts, sizes, formats."""
+    for key, pattern in _FACTS:
+        match = pattern.search(sentence.clean)
+        if match:
+            text = next(group for group in match.groups() if group)
+            value: Value = (
+                text.replace(" ", "")
+                if key == "data.image_size"
+                else float(text)
+                if key == "data.sampling_hz"
+                else int(text)
+            )
+            yield Finding(key, value, *match.span())
+    khz = _KHZ.search(sentence.clean)
+    if khz:
+        yield Finding("data.sampling_hz", float(khz[1]) * 1000, *khz.span())
+    for key, pattern, fixed in (
+        ("data.format", _FORMAT, None),
+        ("data.layout", _LAYOUT, "folder_per_class"),
+        ("data.annotation_format", _ANNOTATION, None),
+        ("data.tag_scheme", _TAGS, None),
+    ):
+        match = pattern.search(sentence.clean)
+        if match:
+            yield Finding(key, fixed or match[1].replace(" ", "_"), *match.span())
+
+
+def _negative(text: str) -> bool:
+    return bool(
+        re.match(
+            r"(?:no|not|without|don't|do not|dont|avoid|from scratch|have no|nothing|data|air|disconnected)\b", text
+        )
+    )
+
+
+def _denied(sentence: Sentence, match: re.Match[str]) -> bool:
+    return bool(_DOUBT.search(sentence.clause(*match.span())[0])) or bool(
+        _UNIMPORTANT.match(sentence.clean[match.end() :])
+    )

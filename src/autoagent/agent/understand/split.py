@@ -1,0 +1,121 @@
+# ruff: noqa: E501
+"""How the data must be divided, and how far ahead a forecast reaches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from autoagent.agent.understand.finding import Finding
+from autoagent.agent.understand.numbers import NUM, tidy
+from autoagent.agent.understand.sentence import Sentence
+
+_UNIT = r"(?:hours?|days?|weeks?|months?|quarters?|years?|minutes?)"
+_KINDS = tuple(
+    (kind, re.compile(words))
+    for kind, words in (
+        ("rolling_origin", r"\brolling[\s-](?:origin|window|forecast)\w*|\bback[\s-]?test\w*|\bwalk[\s-]forward\b|\bexpanding window\b"),
+        ("group", r"\bgroup(?:ed)?[\s-](?:k-?fold|split|wise|cv|cross)\b|\bgroup(?:ed)? by\b.{0,30}\bsplit|\bsplit (?:it |them |the data )?by (?:the )?(?!time|date|year|month|chron)(?=\w+(?:_id\b| id\b))"),
+        ("time", r"\b(?:time[\s-](?:based|ordered|aware)?[\s-]?split\w*|chronological\w*|temporal (?:split|order|validation)|split (?:it |the data )?(?:by|in|on|along) (?:time|date|year)|time[\s-](?:based|ordered) (?:validation|test|hold-?out)|in time order|train on (?:the )?(?:past|older|earlier)|never (?:train|look) (?:on|at|into) the future|respect(?:ing)? time|past to future)\b"),
+        ("kfold", r"\b(?:\d+[\s-]?fold|k-?fold|cross[\s-]?validat\w+|leave[\s-]one[\s-]out)\b"),
+        ("stratified", r"\bstratif\w+\b"),
+        ("random", r"\brandom(?:ly)?[\s-](?:split|hold-?out|train|test|sample[d]? test|divided?|shuffl\w+)|\bsplit (?:it |the data )?(?:at )?random(?:ly)?\b|\bshuffled? split\b"),
+    )
+)  # fmt: skip
+_K = re.compile(r"\b(\d+)[\s-]?fold\b|\bk\s*=\s*(\d+)\b|\b(\d+) (?:cv )?folds\b")
+_NO = re.compile(
+    r"\b(?:no|not|never|don't|do not|without|instead of|isn't|rather than)\s+(?:a |an |use |using |do |be |any )*$"
+)
+_LAST = re.compile(
+    rf"\b(?:last|final|most recent|latest)\s+(?:{NUM}\s+)?(?:{_UNIT}|{NUM}\s?%(?: of (?:the )?(?:rows|data))?|{NUM} percent(?: of (?:the )?(?:rows|data))?)(?:\s+of (?:the )?(?:data|year|records))?"
+)
+_TESTING = re.compile(
+    r"\b(?:test|hold(?:ing)?[\s-]?out|held[\s-]?out|evaluat\w+|validat\w+|reserve\w*|keep(?: back)?|set aside|withh\w+|judge|score|measure)\b"
+)
+_SHARE = re.compile(rf"(?<![\w.])({NUM})\s?(?:%|percent|per cent)(?:\s+of (?:the )?(?:data|rows|records|samples|it))?")
+_HELD_BEFORE = re.compile(
+    r"\b(?:hold(?:ing)?[\s-]?out|held[\s-]?out|reserve|keep|set aside|withhold|test (?:on|with|size|set|split|fraction)|leave)"
+    r"\b[^,]{0,18}$"
+)
+_HELD_AFTER = re.compile(r"\s*(?:(?:as|for|in) (?:a |the )?)?(?:test|hold[\s-]?out|held[\s-]?out)")
+_RATIO = re.compile(r"\b(\d\d)\s?/\s?(\d\d)(?:\s?/\s?(\d\d))?(?=\s|$|[,.;])")
+_STEP = re.compile(
+    rf"\bsteps? (?:of|by)\s+((?:{NUM}\s+)?{_UNIT})|\b(?:moving|rolling|advanc\w+|stepping) (?:forward )?(?:by )?((?:{NUM}\s+)?{_UNIT})(?: at a time)?"
+)
+_AHEAD = re.compile(
+    rf"\b(?:next|coming|following)\s+({NUM})\s*({_UNIT}|steps?|points|periods|time steps)|\b({NUM})[\s-]({_UNIT}|steps?|periods|time steps|points)[\s-](?:ahead|in advance|out|into the future|forecasts?|horizon)"
+    rf"|\bhorizon(?: of| is|:| =)?\s*({NUM})\s*({_UNIT}|steps?|periods|time steps)?|\b(?:next|coming|following)\s+({_UNIT[:-1]}))(?!\w)(?! \d)"
+)
+_CONTEXT = re.compile(
+    rf"\b(?:context(?: length| window)?|look-?back|lookback window|history|input window|using the (?:last|past|previous)|from the (?:last|past|previous)|given the (?:last|past|previous))(?: of| is|:| =)?\s*({NUM})\s*(?:{_UNIT}|steps?|points|values|observations)"
+)
+_FREQ = re.compile(
+    r"\b(hourly|daily|weekly|monthly|quarterly|yearly|annual|minutely)\b(?!\s+(?:budget|report|llm|cost|meeting))"
+)
+_EVERY = re.compile(
+    rf"\b(?:every|per)\s+({NUM})\s*(minutes?|hours?|seconds?|days?)\b|\b({NUM})[\s-](minute|hour|second)[\s-](?:intervals?|resolution|data|readings|steps)"
+)
+_FREQ_NAMES = {"annual": "yearly", "minutely": "minute"}
+_FORECASTS = re.compile(r"\b(?:forecast|predict|project|horizon|ahead|time series|demand|estimat)\w*")
+
+
+def read_split(sentence: Sentence) -> Iterator[Finding]:
+    """Find the kind of split, its folds, its test part and its step."""
+    kind = None
+    for name, pattern in _KINDS:
+        match = pattern.search(sentence.clean)
+        if match and not _NO.search(sentence.clean[: match.start()]) and not re.search(r"random forest", match[0]):
+            kind = name
+            yield Finding("split.kind", name, *match.span())
+            break
+    folds = _K.search(sentence.clean)
+    if folds and (kind or "fold" in folds[0]):
+        yield Finding("split.k", int(next(group for group in folds.groups() if group)), *folds.span())
+    yield from _test_part(sentence)
+    step = _STEP.search(sentence.clean)
+    if step and kind == "rolling_origin":
+        group = 1 if step[1] else 2
+        yield Finding("split.step", step[group], *step.span(group))
+
+
+def _test_part(sentence: Sentence) -> Iterator[Finding]:
+    for match in sentence.find(_LAST):
+        before, after = sentence.clause(*match.span())
+        if _TESTING.search(f"{before[-45:]} | {after[:40]}"):
+            yield Finding("split.test", match[0].strip(), *match.span())
+            return
+    for match in sentence.find(_SHARE):
+        before, after = sentence.clause(*match.span())
+        held_out = _HELD_BEFORE.search(before[-40:]) or _HELD_AFTER.match(after)
+        if held_out and not re.match(r"\s*(?:accuracy|auc|precision|recall|f1)", after):
+            yield Finding("split.test", tidy(float(match[1]) / 100), *match.span())
+            return
+    ratio = _RATIO.search(sentence.clean)
+    if (
+        ratio
+        and sum(int(part) for part in ratio.groups() if part) == 100
+        and re.search(r"split|train|test", sentence.clean)
+    ):
+        yield Finding("split.test", tidy(int(ratio[3] or ratio[2]) / 100), *ratio.span())
+
+
+def read_horizon(sentence: Sentence) -> Iterator[Finding]:
+    """Find how many steps ahead, how many back, and the frequency of the series."""
+    match = _AHEAD.search(sentence.clean)
+    if match and _FORECASTS.search(sentence.clean):
+        number = match[1] or match[3] or match[5] or "1"
+        unit = match[2] or match[4] or match[6] or match[7]
+        yield Finding("horizon.steps", int(float(number)), *match.span())
+        if unit and not unit.startswith(("step", "period", "time", "point")):
+            yield Finding("horizon.freq", unit.removesuffix("s"), *match.span())
+    context = _CONTEXT.search(sentence.clean)
+    if context and _FORECASTS.search(sentence.clean):
+        yield Finding("horizon.context", int(float(context[1])), *context.span())
+    freq = _FREQ.search(sentence.clean)
+    if freq:
+        yield Finding("data.freq", _FREQ_NAMES.get(freq[1], freq[1]), *freq.span())
+        return
+    every = _EVERY.search(sentence.clean)
+    if every:
+        number, unit = (every[1] or every[3]), (every[2] or every[4]).removesuffix("s")
+        yield Finding("data.freq", f"{number} {unit}", *every.span())

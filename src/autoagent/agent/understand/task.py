@@ -1,0 +1,65 @@
+# ruff: noqa: E501
+"""Task words: what kind of model the sentence asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from autoagent.agent.understand.finding import Finding
+from autoagent.agent.understand.phrases import phrase
+from autoagent.agent.understand.sentence import Sentence
+
+# In order: the first task whose words stand in the sentence is meant; specific words stand before general ones.
+_TASKS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (task, phrase(words))
+    for task, words in (
+        ("reinforcement_learning", r"reinforcement learning / train an agent to play / play the game"),
+        ("image_generation", r"generate (?:new )?(?:images|pictures|photos|faces) / text to image / image generation"),
+        ("survival_analysis", r"survival (?:analysis|model|time) / time to event / kaplan meier / cox (?:model|regression) / hazard model"),
+        ("recommendation", r"recommend(?:er|ation)? (?:system|engine|items|products|movies|songs|books|articles)s? / recommender / collaborative filtering"),
+        ("speech_recognition", r"speech recognition / transcribe / speech to text / transcription"),
+        ("translation", r"translate / machine translation"),
+        ("question_answering", r"question answering / answer questions / chatbot / qa system"),
+        ("summarization", r"summari[sz]e / summari[sz]ation / summari[sz]ing / abstractive summar\w+ / write (?:a )?summar(?:y|ies)"),
+        ("token_classification", r"named entit(?:y|ies)(?: recognition)? / ner / token classification / entity (?:recognition|extraction) / tag (?:each|every) (?:token|word) / part of speech / pos tagging / extract (?:person |company |drug |gene |the )?(?:names|entities)"),
+        ("instance_segmentation", r"instance segmentation / instance masks? / segment (?:each|every) (?:individual )?(?:instance|object|cell|nucleus|item|leaf) / masks? (?:for|of) (?:each|every) (?:instance|object|cell)"),
+        ("semantic_segmentation", r"semantic segmentation / pixel wise / per pixel / segment (?:the )?(?:images?|roads?|tumou?rs?|scans?|lesions?|buildings?|satellite\w*|vessels?|pixels?|aerial\w*|street\w*|photos?) / label (?:each|every) pixel / segmentation masks?"),
+        ("keypoint_detection", r"key ?points?(?: detection)? / pose estimation / (?:body|facial|face|hand|animal) (?:landmarks?|joints?) / landmark detection / body joints / estimate (?:the )?poses?"),
+        ("object_detection", r"object detect(?:ion|or) / bounding box(?:es)? / detect (?:all )?(?:the )?(?:objects|cars|people|pedestrians|faces|helmets|vehicles|ships|traffic signs|weeds|drones|persons) / draw boxes / detector (?:for|of) (?:cars|people|objects) / localize (?:the )?objects"),
+        ("quantile_forecasting", r"probabilistic(?:ally)? forecast\w* / quantile forecast\w* / forecast (?:the )?quantiles / forecast[^.;]{0,60}(?:quantiles|p10|p90|percentiles)"),
+        ("forecasting", r"forecasts? / forecasting / predict (?:the )?(?:next|coming|following) \d+ / time series (?:prediction|forecast\w*) / project (?:the )?(?:sales|demand) / predict [^.;,]{1,40} \d+ (?:hours|days|weeks|months|steps|quarters) ahead / demand planning / predict [^.;,]{1,40} for the (?:next|coming|following) (?:\d+ )?(?:hours?|days?|weeks?|months?|quarters?|years?)"),
+        ("anomaly_detection", r"anomal(?:y|ies|ous)(?: detection)? / outliers?(?: detection)? / detect (?:unusual|strange|abnormal|odd) / find (?:unusual|strange|abnormal|odd|weird) / novelty detection / unusual (?:behaviou?r|readings|patterns|activity) / out of the ordinary"),
+        ("clustering", r"cluster(?:s|ing)? / segment (?:the |our |my )?(?:customers|users|shoppers|clients|members|players|market|audience|visitors|buyers) / customer segment(?:s|ation) / group (?:the |our |my )?(?:customers|users|documents|articles|products|shoppers|clients|patients|stores|songs|similar)(?: into)? / market segmentation / find (?:natural )?groups / unsupervised / k means"),
+        ("ranking", r"learning to rank / rank (?:the )?(?:search|results|documents|products|items|candidates|hotels|listings|ads|pages|offers|answers) / ranker / ranking(?: model)? / re ?rank / rank \w+ (?:by|for) relevance / ndcg"),
+        ("multilabel_classification", r"multi ?label / multi labels / several labels (?:per|at once|each) / more than 1 label / tag (?:the )?(?:articles|posts|questions|documents|images|photos|songs|movies|tickets) / (?:zero|0|1) or more (?:labels|tags|categories) / all (?:the )?(?:labels|tags|topics|genres) that apply / (?:labels|tags) (?:can|may) overlap / multiple (?:labels|tags) / can have (?:several|multiple|many) (?:labels|tags|categories|topics|genres) / at the same time belong"),
+        ("ordinal_regression", r"ordinal(?: regression| classification)? / ordered (?:grades?|classes|categories|levels|labels|scale) / (?:severity|grade|quality|pain) (?:on a |in a )?scale (?:from|of) \d+ / \d+ (?:ordered|graded) / the order (?:of the (?:classes|grades|levels))? ?matters / grades? (?:from )?\d to \d / \d to \d stars? / star ratings? / quadratic(?:ally)? weighted kappa / qwk / levels? (?:from )?\d to \d"),
+        ("multi_target_regression", r"multi ?target(?: regression)? / multi ?output(?: regression)? / several targets / (?:all )?(?:both|2|3|4|5|6) (?:numeric |continuous )?targets / (?:both|jointly|simultaneously|together) [^.;]{0,40}(?:values|numbers|regress\w*) / mean column ?wise rmsle"),
+        ("quantile_regression", r"quantile regression / predict (?:the )?(?:\d+(?:th|st|nd|rd)? (?:and \d+(?:th)? )?)?(?:quantiles?|percentiles?) / conditional quantiles? / quantiles? (?:of )?\d / p10 / pinball / quantile loss"),
+        ("binary_classification", r"binary(?: classification| classifier| label| target| problem)? / yes or no / yes/no / true or false / 2 class(?:es)?(?: classification)? / two class / (?:predict|tell(?: me)?|decide|determine|classify|find out|know|guess|work out|identify|say|figure out|flag|estimate) (?:\w+ ){0,2}(?:if|whether) / (?:who |which (?:\w+ ){0,3})(?:will|is going to|are going to|would|are likely|is likely|are about) / likely to / probability (?:of|that) / (?:chance|odds|risk|likelihood) (?:of|that) / churn(?:ed|s|ing|ers?)? / fraud(?:ulent|s)? / spam / click through / ctr / malignant or benign / benign or malignant / defaulted / default risk / credit default / loan default / survived / or not / vs\.? not / positive or negative / good or bad / sick or healthy / healthy or sick / pass or fail / will (?:\w+ ){0,2}(?:default|churn|buy|convert|cancel|click|leave|survive|fail|return|respond|subscribe|renew|repay|attrition) / attrition / propensity / intrusion / phishing / malicious / is_\w+ / has_\w+"),
+        ("multiclass_classification", r"multi ?class(?:es)?(?: classification| classifier| problem)? / (?:hand ?written )?digits? / (?:which|what) (?:kind|type|class|category|species|sort|cultivar|variety|genre|topic|brand|language|department|one of the \d+) / (?:into|in|to|among|between|of) (?:1 of )?(?:the )?(?:[3-9]|[1-9]\d+) (?:\w+ ){0,2}(?:classes|categories|groups|types|kinds|labels|species|topics|buckets|classes) / (?:[3-9]|[1-9]\d+) ?(?:way|class(?:es)?)(?: classification| classifier| problem)? / (?:classify|predict|recogni[sz]e|identify) (?:the )?(?:\w+ ){0,3}(?:species|cultivars?|genres?|topics?|breeds?|categor(?:y|ies)|departments?|letters|varieties|types?|kinds?) / (?:[3-9]|[1-9]\d+) (?:classes|categories|species|cultivars|varieties|labels) / iris flowers? / mnist / species"),
+        ("regression", r"regress(?:ion|or)? / how (?:much|many|long|far|old|fast|tall|big|large|high|heavy) / (?:predict|estimate|model|guess|forecast) (?:the )?(?:\w+ ){0,3}(?:prices?|costs?|values?|amounts?|salar(?:y|ies)|incomes?|temperatures?|durations?|consumption|yield|ages?|weights?|sales|revenue|demand|strength|prices|rents?|wages?|quantit(?:y|ies)|counts?|lifetime|mileage|charges?|concentrations?|levels?|progression|fares?|power|energy|mpg|emissions?|loads?|volume|speed|wait(?:ing)? times?|delivery times?|time to|height|number of) / continuous (?:target|value|outcome|variable) / numeric(?:al)? (?:target|value|outcome) / real valued / rmse / rmsle / mean absolute error / mae / mape / r2 / r squared / mse / mean squared error"),
+    )
+)  # fmt: skip
+_NOT = re.compile(
+    r"\b(?:not|no|isn't|never|instead of|rather than|without|not a|not an)\s+(?:a |an |about |doing |do |want )?$"
+)
+_SPEC_WORD = re.compile(r"\bclassif\w*|\brecogni[sz]\w*|\bcategori[sz]\w*")
+
+
+def read_task(sentence: Sentence, *, skip: tuple[tuple[int, int], ...] = ()) -> Iterator[Finding]:
+    """Find the task type where the words state it; spans in `skip` (paths, metric names as targets) do not count."""
+    for task, pattern in _TASKS:
+        for match in sentence.find(pattern):
+            if _NOT.search(sentence.clean[: match.start()]) or any(
+                a < match.end() and match.start() < b for a, b in skip
+            ):
+                continue
+            yield Finding("task_type", task, *match.span())
+            return
+
+
+def classifies(sentence: Sentence) -> tuple[int, int] | None:
+    """Return where the sentence says that classes are wanted, without saying how many."""
+    match = _SPEC_WORD.search(sentence.clean)
+    return match.span() if match else None

@@ -1,0 +1,1 @@
+"""Reading, inspecting, splitting and judging tables; the trusted evaluator lives here."""

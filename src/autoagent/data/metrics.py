@@ -1,0 +1,109 @@
+"""The trusted metrics: a table of what each needs and which way is better, computed by scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoagent.errors import DataError
+from autoagent.registry import Card, Family
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MetricCard(Card):
+    """A metric's card.
+
+    Attributes:
+        direction: which way is better.
+        needs: ``proba`` takes class probabilities, ``label`` a decision, ``value`` a number.
+        tasks: where it applies.
+    """
+
+    direction: Literal["max", "min"] = "max"
+    needs: Literal["proba", "label", "value"] = "label"
+    tasks: tuple[str, ...] = ("binary", "multiclass")
+
+
+def _card(name: str, needs: str, direction: str, tasks: Sequence[str], summary: str) -> MetricCard:
+    return MetricCard(
+        name,
+        f"autoagent.data.formulas:{name}",
+        summary,
+        direction=cast(Literal["max", "min"], direction),
+        needs=cast(Literal["proba", "label", "value"], needs),
+        tasks=tuple(tasks),
+    )
+
+
+_BOTH = ("binary", "multiclass")
+_REAL = ("regression",)
+METRICS: Family[MetricCard] = Family(
+    "metrics",
+    [
+        _card("roc_auc", "proba", "max", _BOTH, "Area under the ROC curve; macro one-vs-rest for several classes."),
+        _card("average_precision", "proba", "max", _BOTH, "Area under the precision-recall curve."),
+        _card("log_loss", "proba", "min", _BOTH, "Mean negative log-likelihood of the true class."),
+        _card("brier", "proba", "min", _BOTH, "Mean squared error of the probabilities, summed over classes."),
+        _card("accuracy", "label", "max", _BOTH, "Share of right decisions."),
+        _card("balanced_accuracy", "label", "max", _BOTH, "Mean recall over classes."),
+        _card("f1", "label", "max", _BOTH, "F1 of the second class; macro F1 for several classes."),
+        _card("macro_f1", "label", "max", _BOTH, "Mean F1 over classes."),
+        _card("micro_f1", "label", "max", _BOTH, "F1 of pooled counts."),
+        _card("weighted_f1", "label", "max", _BOTH, "F1 averaged by class frequency."),
+        _card("precision", "label", "max", _BOTH, "Precision of the second class; macro for several classes."),
+        _card("recall", "label", "max", _BOTH, "Recall of the second class; macro for several classes."),
+        _card("mcc", "label", "max", _BOTH, "Matthews correlation."),
+        _card("quadratic_weighted_kappa", "label", "max", _BOTH, "Agreement weighted by squared distance."),
+        _card("rmse", "value", "min", _REAL, "Root of the mean squared error."),
+        _card("mse", "value", "min", _REAL, "Mean squared error."),
+        _card("mae", "value", "min", _REAL, "Mean absolute error."),
+        _card("mape", "value", "min", _REAL, "Mean absolute error relative to the true value."),
+        _card("rmsle", "value", "min", _REAL, "RMSE of log(1 + value); negative predictions count as zero."),
+        _card("r2", "value", "max", _REAL, "Share of variance explained."),
+    ],
+)
+
+
+def raw(metric: str, y_true: Array, prediction: Array) -> float:
+    """Compute a metric as people read it.
+
+    Args:
+        metric: a name in ``METRICS``.
+        y_true: ``(n,)`` class codes ``0..k-1``, or numbers.
+        prediction: ``(n, k)`` class probabilities, or ``(n,)`` numbers.
+
+    Raises:
+        DataError: shapes do not fit, or a prediction is not finite. A crash is never a score.
+    """
+    card = METRICS[metric]
+    _check(card, y_true, prediction)
+    formula = card.load()
+    if not callable(formula):
+        raise TypeError(f"{card.target} is not a function")
+    shown = prediction.argmax(axis=1) if card.needs == "label" else prediction
+    value = float(formula(y_true, shown))
+    if not np.isfinite(value):
+        raise DataError(f"{metric} is not defined on these {len(y_true)} rows")
+    return value
+
+
+def score(metric: str, y_true: Array, prediction: Array) -> float:
+    """Compute a metric so that higher is better: losses come negated. Arguments and errors as ``raw``."""
+    value = raw(metric, y_true, prediction)
+    return value if METRICS[metric].direction == "max" else -value
+
+
+def _check(card: MetricCard, y_true: Array, prediction: Array) -> None:
+    columns = 1 if card.needs == "value" else 2
+    if prediction.ndim != columns or len(prediction) != len(y_true) or len(y_true) == 0:
+        shape = "(n,)" if columns == 1 else "(n, classes)"
+        raise DataError(f"{card.name} needs predictions {shape} for {len(y_true)} rows, not {prediction.shape}")
+    if not np.isfinite(prediction).all():
+        bad = int((~np.isfinite(prediction)).sum())
+        raise DataError(f"{bad} predictions are not finite; they cannot be scored")

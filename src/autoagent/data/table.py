@@ -1,0 +1,30 @@
+"""A table as it was read, and the columns that it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+Task = Literal["binary", "multiclass", "regression"]
+Role = Literal["numeric", "categorical", "text", "date", "id", "constant", "target"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table and how it came to be.
+
+    Attributes:
+        frame: the rows; column names are unique strings.
+        name: a short name for the run folder.
+        source: where it came from, as the user wrote it.
+        repairs: what was mended while reading, one sentence each.
+        default_target: the target of a built-in table, else None.
+    """
+
+    frame: pd.DataFrame
+    name: str
+    source: str
+    repairs: tuple[str, ...] = ()
+    default_target: str | None = None

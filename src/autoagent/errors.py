@@ -1,0 +1,105 @@
+"""Every error of our own, split by who must act.
+
+AutoAgentError
+├── UserError               the user: fix the input and try again
+│   ├── RequestError        the sentence cannot be built as it stands; carries what is missing
+│   ├── DataError           the table cannot be read or learned from
+│   ├── DomainError         a value outside its domain
+│   ├── UnknownPluginError  no plug-in of that name
+│   ├── MissingExtraError   an optional dependency is not installed
+│   └── RunFolderError      a run folder is missing, locked, damaged or of a newer version
+├── LLMError                the endpoint: unreachable, refused, timed out
+├── ReplyError              the model: its reply cannot be used
+├── BudgetExceeded          nobody: stop
+└── TrialFailed             nobody: record it and go on
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+FailureKind = Literal["error", "timeout", "memory", "crash", "interrupted"]
+
+
+class AutoAgentError(Exception):
+    """Base of every error that autoagent raises on purpose."""
+
+
+class UserError(AutoAgentError):
+    """The input must change; the message says what was wrong, what is allowed and what to do."""
+
+
+class RequestError(UserError):
+    """A request cannot be built as it stands.
+
+    Attributes:
+        missing: keys of the task spec that must be answered first, for example ``data.target``.
+    """
+
+    def __init__(self, message: str, *, missing: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.missing = tuple(missing)
+
+
+class DataError(UserError):
+    """The data cannot be read or learned from."""
+
+
+class DomainError(UserError, ValueError):
+    """A value lies outside the domain of its parameter."""
+
+
+class UnknownPluginError(UserError, KeyError):
+    """No plug-in of that name; the message names the nearest one."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class MissingExtraError(UserError, ImportError):
+    """A plug-in needs an optional dependency that is not installed."""
+
+
+class RunFolderError(UserError):
+    """A run folder is missing, in use, damaged, or written by a newer version."""
+
+
+class LLMError(AutoAgentError):
+    """The language-model endpoint could not answer; retrying did not help."""
+
+
+class ReplyError(AutoAgentError):
+    """A model's reply cannot be used.
+
+    Attributes:
+        reply: the text as it came.
+    """
+
+    def __init__(self, message: str, *, reply: str = "") -> None:
+        super().__init__(message)
+        self.reply = reply
+
+
+class BudgetExceeded(AutoAgentError):  # noqa: N818 - it is not a fault; it ends a run in good order
+    """A reservation would pass a limit, so nothing was spent.
+
+    Attributes:
+        resource: what ran out, for example ``cost_usd``.
+    """
+
+    def __init__(self, message: str, *, resource: str) -> None:
+        super().__init__(message)
+        self.resource = resource
+
+
+class TrialFailed(AutoAgentError):  # noqa: N818 - an outcome to record, never a score
+    """A trial ended without a score.
+
+    Attributes:
+        kind: how it ended.
+    """
+
+    def __init__(self, message: str, *, kind: FailureKind) -> None:
+        super().__init__(message)
+        self.kind = kind

@@ -1,0 +1,1 @@
+"""Block-wise quantized optimizer states as ordinary torch optimizers."""

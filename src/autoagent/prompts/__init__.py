@@ -1,0 +1,1 @@
+"""Templates, the schemas of their replies, and examples of both."""

@@ -1,0 +1,207 @@
+"""What a run knows, folded from its journal: ``state = fold(events)``, a pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from autoagent.runs.journal import Event
+from autoagent.space import Config
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial: what was proposed and, once it is over, what came of it.
+
+    Attributes:
+        number: its place among the proposals.
+        family: of models.
+        config: of the family.
+        source: who proposed it: ``baseline``, ``default``, ``portfolio``, ``llm``, or a sampler's name.
+        status: how it ended; None while it has not.
+        score: the score of record, higher is better; None without one.
+        fold_scores: the score of each fold that was done.
+        seconds: wall time of the whole trial.
+        predict_s: seconds to predict the held-out rows.
+        model_bytes: size of the saved models.
+        saved: its fitted models are on disk.
+        error: why it failed.
+    """
+
+    number: int
+    family: str
+    config: Config
+    source: str
+    status: str | None = None
+    score: float | None = None
+    fold_scores: tuple[float, ...] = ()
+    seconds: float = 0.0
+    predict_s: float = 0.0
+    model_bytes: int = 0
+    saved: bool = False
+    error: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """It ended with a score over every fold."""
+        return self.status == "ok" and self.score is not None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was chosen for delivery.
+
+    Attributes:
+        members: trial numbers and their weights, which sum to 1.
+        score: out of fold, decision rule applied.
+        best_single: out-of-fold score of the best single trial.
+        rule: multipliers of the class probabilities; empty for none.
+        reason: one sentence for the report.
+    """
+
+    members: tuple[tuple[int, float], ...]
+    score: float
+    best_single: float
+    rule: tuple[float, ...] = ()
+    reason: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON value that ``from_json`` reads back."""
+        return {
+            "members": [[number, weight] for number, weight in self.members],
+            "score": self.score,
+            "best_single": self.best_single,
+            "rule": list(self.rule),
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Selection:
+        """Read what ``to_json`` wrote."""
+        members = tuple((int(number), float(weight)) for number, weight in data["members"])
+        return cls(members, data["score"], data["best_single"], tuple(data["rule"]), data["reason"])
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Everything that the events of a run say.
+
+    Attributes:
+        trials: every proposal, by number.
+        finished: numbers of the ended trials, in the order in which they ended.
+        suggestions: configurations that a language model proposed, as ``(family, config)``, in order.
+        llm_turns: how often it was asked for them.
+        seconds_used: wall time of all sittings.
+        spent: other resources used, by name.
+        selection: what was chosen.
+        exported: measured facts of the delivered model.
+        test: the outcome of the sealed test.
+        ended: why the run ended; None while it has not.
+        planned: the plan is on disk, so the search may start.
+    """
+
+    trials: Mapping[int, TrialRecord] = field(default_factory=dict)
+    finished: tuple[int, ...] = ()
+    suggestions: tuple[tuple[str, Config], ...] = ()
+    llm_turns: int = 0
+    seconds_used: float = 0.0
+    spent: Mapping[str, float] = field(default_factory=dict)
+    selection: Selection | None = None
+    exported: Mapping[str, Any] | None = None
+    test: Mapping[str, Any] | None = None
+    ended: str | None = None
+    planned: bool = False
+
+    def history(self) -> list[TrialRecord]:
+        """Return the ended trials in the order in which they ended."""
+        return [self.trials[number] for number in self.finished]
+
+    def unfinished(self) -> list[TrialRecord]:
+        """Return the trials that were proposed and have not ended, by number."""
+        return [trial for _, trial in sorted(self.trials.items()) if trial.status is None]
+
+    def best(self) -> TrialRecord | None:
+        """Return the whole trial of the highest score; the earliest proposal among equals."""
+        whole = [trial for _, trial in sorted(self.trials.items()) if trial.is_whole]
+        return max(whole, key=lambda trial: trial.score or 0.0, default=None)
+
+    def record(self) -> dict[str, Any]:
+        """Return what must be equal between a run and the same run interrupted and resumed: no times, no order."""
+        trials = [
+            [t.number, t.family, t.config, t.source, t.status, t.score, list(t.fold_scores)]
+            for _, t in sorted(self.trials.items())
+        ]
+        return {
+            "trials": trials,
+            "selection": self.selection.to_json() if self.selection else None,
+            "test_score": self.test.get("score") if self.test else None,
+            "suggestions": [list(pair) for pair in self.suggestions],
+        }
+
+
+def fold(events: Iterable[Event]) -> RunState:
+    """Return the state after ``events``. Kinds that it does not know change nothing."""
+    state = RunState()
+    for event in events:
+        state = step(state, event)
+    return state
+
+
+def step(state: RunState, event: Event) -> RunState:
+    """Return the state after one more event."""
+    data = event.data
+    state = replace(state, seconds_used=max(state.seconds_used, float(data.get("at_s", 0.0))))
+    match event.kind:
+        case "planned":
+            return replace(state, planned=True)
+        case "proposed":
+            return _with_trial(state, _proposed(data))
+        case "finished":
+            return _finish(state, data)
+        case "suggested":
+            more = tuple((str(row["family"]), dict(row["config"])) for row in data["configs"])
+            return replace(state, suggestions=state.suggestions + more, llm_turns=state.llm_turns + 1)
+        case "budget":
+            return replace(state, spent={**data.get("used", {})})
+        case "selected":
+            return replace(state, selection=Selection.from_json(data))
+        case "exported":
+            return replace(state, exported=data)
+        case "tested":
+            return replace(state, test=data)
+        case "ended":
+            return replace(state, ended=str(data["reason"]))
+        case _:
+            return state
+
+
+def _proposed(data: Mapping[str, Any]) -> TrialRecord:
+    return TrialRecord(
+        number=int(data["trial"]), family=data["family"], config=dict(data["config"]), source=data["source"]
+    )
+
+
+def _with_trial(state: RunState, trial: TrialRecord) -> RunState:
+    return replace(state, trials={**state.trials, trial.number: trial})
+
+
+def _finish(state: RunState, data: Mapping[str, Any]) -> RunState:
+    number = int(data["trial"])
+    ended = replace(
+        state.trials[number],
+        status=data["status"],
+        score=data["score"],
+        fold_scores=tuple(data["fold_scores"]),
+        seconds=float(data["seconds"]),
+        predict_s=float(data["predict_s"]),
+        model_bytes=int(data["model_bytes"]),
+        saved=bool(data["saved"]),
+        error=data["error"],
+    )
+    return replace(_with_trial(state, ended), finished=(*state.finished, number))
+
+
+def same_record(one: Sequence[Event], other: Sequence[Event]) -> bool:
+    """Say whether two journals tell the same run, whatever its times, interruptions and order of endings."""
+    return fold(one).record() == fold(other).record()

@@ -1,0 +1,1 @@
+"""What to try next: Optuna samplers under portfolios, a bandit over model families and a language model's ideas."""

@@ -1,0 +1,208 @@
+"""The next trial as a pure function of what has ended: baseline, defaults, portfolios, ideas, then a sampler."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import random
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import optuna
+from optuna.samplers import BaseSampler
+
+from autoagent.runs.state import TrialRecord
+from autoagent.search.samplers.native import quiet_optuna
+from autoagent.search.trials_log import ask_config, frozen_trial
+from autoagent.space import Config, Space
+
+_DIGITS = 4  # configurations that agree to so many digits are the same trial
+_TRIES = 12  # draws before a family counts as exhausted
+_FLOOR = 0.02  # share that even the worst family keeps
+_MARGIN = 1.25  # a trial is started only if this many times its usual duration is left
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A family of models as the search sees it.
+
+    Attributes:
+        name: of the family.
+        space: of its configurations.
+        portfolio: configurations to try first; the first is the library's default.
+        cost: rank of its usual cost, 1 is cheapest.
+    """
+
+    name: str
+    space: Space
+    portfolio: tuple[Config, ...]
+    cost: float = 1.0
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What to try next, and who says so."""
+
+    family: str
+    config: Config
+    source: str
+
+
+@dataclass(frozen=True)
+class View:
+    """What a proposal may depend on; the same view gives the same proposal.
+
+    Attributes:
+        number: of the trial to propose.
+        ended: trials that the search may learn from, in order.
+        proposed: every earlier proposal.
+        ideas: legal configurations of a language model, in order.
+        left_s: seconds left for a trial; None without a limit.
+    """
+
+    number: int
+    ended: Sequence[TrialRecord]
+    proposed: Sequence[TrialRecord]
+    ideas: Sequence[tuple[str, Config]] = ()
+    left_s: float | None = None
+
+
+class Proposer:
+    """Proposes trials from views. It keeps Optuna studies only to avoid rebuilding them."""
+
+    def __init__(self, arms: Sequence[Arm], *, seed: int, sampler: str, build: Callable[..., BaseSampler]) -> None:
+        quiet_optuna()
+        self._arms = {arm.name: arm for arm in arms}
+        self._seed = seed
+        self._sampler = sampler
+        self._build = build
+        self._studies: dict[str, tuple[list[TrialRecord], optuna.Study]] = {}
+
+    def propose(self, view: View) -> Proposal | None:
+        """Return the next trial, or None when no family has an untried configuration that can still finish."""
+        open_arms = [arm for arm in self._arms.values() if _can_finish(arm, view) and not _is_hopeless(arm, view)]
+        tried = {config_key(trial.family, trial.config) for trial in view.proposed}
+        if (opening := _opening(open_arms, tried)) is not None:
+            return opening
+        if (idea := _idea(open_arms, tried, view)) is not None:
+            return idea
+        rng = random.Random(f"{self._seed}:{view.number}")
+        while open_arms:
+            arm = rng.choices(open_arms, weights=family_weights(open_arms, view.ended))[0]
+            if (proposal := self._within(arm, tried, view)) is not None:
+                return proposal
+            open_arms.remove(arm)
+        return None
+
+    def _within(self, arm: Arm, tried: set[str], view: View) -> Proposal | None:
+        for entry in arm.portfolio:
+            config = arm.space.check(entry)
+            if config_key(arm.name, config) not in tried:
+                return Proposal(arm.name, config, "portfolio")
+        study = self._study(arm, [trial for trial in view.ended if trial.family == arm.name])
+        for attempt in range(_TRIES):
+            study.sampler = self._build(seed=trial_seed(self._seed, view.number, attempt))
+            config = rounded(ask_config(study, arm.space), arm.space)
+            if config_key(arm.name, config) not in tried:
+                return Proposal(arm.name, config, self._sampler)
+        return None
+
+    def _study(self, arm: Arm, ended: list[TrialRecord]) -> optuna.Study:
+        known, study = self._studies.get(arm.name, ([], None))
+        if study is None or known != ended[: len(known)]:
+            known, study = [], optuna.create_study(direction="maximize", study_name=arm.name)
+        for trial in ended[len(known) :]:
+            study.add_trial(frozen_trial(trial, arm.space))
+        self._studies[arm.name] = (list(ended), study)
+        return study
+
+
+def trial_seed(seed: int, number: int, attempt: int = 0) -> int:
+    """Return the seed of one draw, so that a resumed run draws what an uninterrupted one would."""
+    digest = hashlib.sha256(f"{seed}:{number}:{attempt}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def config_key(family: str, config: Mapping[str, object]) -> str:
+    """Return the identity of a configuration: numbers count as equal when they agree to four digits."""
+    short = {name: _short(value) for name, value in sorted(config.items())}
+    return hashlib.sha256(json.dumps([family, short]).encode()).hexdigest()[:16]
+
+
+def rounded(config: Config, space: Space) -> Config:
+    """Return the configuration with floats cut to four digits, inside their bounds; this is what runs."""
+    fresh = dict(config)
+    for name, value in config.items():
+        if isinstance(value, float) and space[name].domain.kind == "float":
+            domain = space[name].domain
+            low, high = getattr(domain, "low", value), getattr(domain, "high", value)
+            fresh[name] = min(max(float(f"{value:.{_DIGITS}g}"), float(low)), float(high))
+    return space.check(fresh)
+
+
+def family_weights(arms: Sequence[Arm], ended: Sequence[TrialRecord]) -> list[float]:
+    """Return how often each family should be tried: by how near its best is to the best of all, and by its cost.
+
+    Near is measured in standard errors of the best trial's folds, so that noise alone rules no family out.
+    """
+    best = {arm.name: _best(arm.name, ended) for arm in arms}
+    scored = [trial for trial in best.values() if trial is not None and trial.score is not None]
+    if not scored:
+        return [1.0 / arm.cost for arm in arms]
+    leader = max(scored, key=lambda trial: trial.score or 0.0)
+    scale = max(_standard_error(leader.fold_scores), 1e-9)
+    weights = []
+    for arm in arms:
+        trial = best[arm.name]
+        gap = math.inf if trial is None else ((leader.score or 0.0) - (trial.score or 0.0)) / scale
+        seconds = _usual_seconds(arm.name, ended)
+        weights.append(max(math.exp(-min(gap, 50.0)), _FLOOR) / math.sqrt(max(seconds or 1.0, 0.2)))
+    return weights
+
+
+def _opening(arms: Sequence[Arm], tried: set[str]) -> Proposal | None:
+    for arm in arms:
+        config = arm.space.check(arm.portfolio[0] if arm.portfolio else {})
+        if config_key(arm.name, config) not in tried:
+            return Proposal(arm.name, config, "baseline" if arm.name == "baseline" else "default")
+    return None
+
+
+def _idea(arms: Sequence[Arm], tried: set[str], view: View) -> Proposal | None:
+    spaces = {arm.name: arm.space for arm in arms}
+    for family, config in view.ideas:
+        if family in spaces and config_key(family, config) not in tried:
+            return Proposal(family, dict(config), "llm")
+    return None
+
+
+def _can_finish(arm: Arm, view: View) -> bool:
+    usual = _usual_seconds(arm.name, view.ended)
+    return view.left_s is None or usual is None or usual * _MARGIN <= view.left_s
+
+
+def _is_hopeless(arm: Arm, view: View) -> bool:
+    mine = [trial for trial in view.ended if trial.family == arm.name]
+    return len(mine) >= 2 and all(trial.status not in ("ok", "pruned") for trial in mine)
+
+
+def _usual_seconds(family: str, ended: Sequence[TrialRecord]) -> float | None:
+    whole = [trial.seconds for trial in ended if trial.family == family and trial.is_whole]
+    return statistics.median(whole) if whole else None
+
+
+def _best(family: str, ended: Sequence[TrialRecord]) -> TrialRecord | None:
+    mine = [trial for trial in ended if trial.family == family and trial.is_whole]
+    return max(mine, key=lambda trial: trial.score or 0.0, default=None)
+
+
+def _standard_error(scores: Sequence[float]) -> float:
+    if len(scores) < 2:
+        return abs(scores[0]) * 0.01 if scores else 0.0
+    return statistics.stdev(scores) / math.sqrt(len(scores))
+
+
+def _short(value: object) -> object:
+    return f"{value:.{_DIGITS}g}" if isinstance(value, float) else value

@@ -1,0 +1,41 @@
+"""The table of samplers: Optuna ``BaseSampler`` factories that propose configurations inside one family."""
+
+from __future__ import annotations
+
+from autoagent.registry import Card, Family
+
+SAMPLERS: Family[Card] = Family(
+    "samplers",
+    [
+        Card(
+            name="agent",
+            target="autoagent.search.samplers.portfolio:build",
+            summary="Known good configurations first, then a multivariate TPE; the default of `autoagent run`.",
+            paper="10.1145/3377930.3389817",
+        ),
+        Card(
+            name="tpe",
+            target="autoagent.search.samplers.native:build_tpe",
+            summary="Optuna's multivariate tree-structured Parzen estimator, grouped by conditions.",
+            paper="arXiv:2304.11127",
+        ),
+        Card(
+            name="random",
+            target="autoagent.search.samplers.native:build_random",
+            summary="Independent draws from the space; the baseline of every other sampler.",
+            paper="10.5555/2188385.2188395",
+        ),
+        Card(
+            name="qmc",
+            target="autoagent.search.samplers.native:build_qmc",
+            summary="Optuna's scrambled Sobol sequence.",
+            paper="arXiv:1807.02811",
+        ),
+        Card(
+            name="gp",
+            target="autoagent.search.samplers.native:build_gp",
+            summary="Optuna's Gaussian process with log expected improvement; imports torch, slow past 300 trials.",
+            paper="arXiv:2310.20708",
+        ),
+    ],
+)

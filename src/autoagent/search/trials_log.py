@@ -1,0 +1,80 @@
+"""The trials as an Optuna study on disk, so that ``optuna-dashboard`` and any Optuna tool can read a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from autoagent.runs.state import TrialRecord
+from autoagent.search.samplers.native import quiet_optuna
+from autoagent.space import Bool, Choice, Config, Domain, Float, Int, Space
+
+STUDY_NAME = "autoagent"  # fixed: Optuna's Hyperband hashes it
+
+
+class TrialsLog:
+    """Writes ended trials to a JournalStorage. Derived from the run's journal: made anew when a run is resumed."""
+
+    def __init__(self, path: Path, spaces: Mapping[str, Space], ended: Iterable[TrialRecord] = ()) -> None:
+        quiet_optuna()
+        for stale in path.parent.glob(path.name + "*"):  # an Optuna lock left by a kill would hold us for 30 s
+            stale.unlink()
+        self._spaces = spaces
+        storage = JournalStorage(JournalFileBackend(str(path)))
+        self._study = optuna.create_study(storage=storage, study_name=STUDY_NAME, direction="maximize")
+        for trial in ended:
+            self.add(trial)
+
+    def add(self, trial: TrialRecord) -> None:
+        """Write one ended trial."""
+        families = CategoricalDistribution(sorted(self._spaces))
+        frozen = frozen_trial(trial, self._spaces[trial.family], prefix=f"{trial.family}.")
+        frozen.distributions = {"family": families, **frozen.distributions}
+        frozen.params = {"family": trial.family, **frozen.params}
+        for name, value in (("trial", trial.number), ("source", trial.source), ("status", trial.status)):
+            frozen.set_user_attr(name, value)
+        self._study.add_trial(frozen)
+
+
+def frozen_trial(trial: TrialRecord, space: Space, *, prefix: str = "") -> FrozenTrial:
+    """Return an ended trial as Optuna knows it; one without a whole score counts as pruned, so that it is avoided."""
+    config = space.check(trial.config)
+    steps = {fold: score for fold, score in enumerate(trial.fold_scores)}
+    whole = trial.is_whole
+    return optuna.trial.create_trial(
+        state=TrialState.COMPLETE if whole else TrialState.PRUNED,
+        value=trial.score if whole else None,
+        params={prefix + name: value for name, value in config.items()},
+        distributions={prefix + name: distribution(space[name].domain) for name in config},
+        intermediate_values=steps,
+    )
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """Return the Optuna distribution of a domain."""
+    match domain:
+        case Float():
+            return FloatDistribution(domain.low, domain.high, log=domain.log)
+        case Int():
+            return IntDistribution(domain.low, domain.high, log=domain.log)
+        case Choice():
+            return CategoricalDistribution(domain.options)
+        case Bool():
+            return CategoricalDistribution((False, True))
+
+
+def ask_config(study: optuna.Study, space: Space) -> Config:
+    """Return the next configuration of a study, parameter by parameter as far as the conditions go."""
+    trial = study.ask()
+    config: Config = {}
+    for name, param in space.items():
+        if space.is_active(name, config):
+            config[name] = trial._suggest(name, distribution(param.domain))
+    study.tell(trial, state=TrialState.FAIL)  # the run's journal, not this study, keeps what is running
+    return space.check(config)

@@ -1,0 +1,1 @@
+"""A small HTTP endpoint over a delivered model."""

@@ -1,0 +1,1 @@
+"""The computation graph: what ran, on what, and what came of it."""

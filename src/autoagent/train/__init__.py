@@ -1,0 +1,1 @@
+"""The child process: fits models, writes predictions and models, talks to no language model."""
