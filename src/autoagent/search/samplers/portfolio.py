@@ -44,7 +44,7 @@ class PortfolioSampler(BaseSampler):
         """Return the portfolio's value of one parameter, or what the other sampler draws."""
         if trial.number < len(self._portfolio):
             entry = self._portfolio[trial.number]
-            if param_name in entry and param_distribution._contains(_internal(param_distribution, entry[param_name])):
+            if param_name in entry and _is_legal(param_distribution, entry[param_name]):
                 return entry[param_name]
         return self._then.sample_independent(study, trial, param_name, param_distribution)
 
@@ -66,8 +66,8 @@ def build(*, seed: int, portfolio: Sequence[Config] = ()) -> BaseSampler:
     return PortfolioSampler(portfolio, build_tpe(seed=seed))
 
 
-def _internal(distribution: BaseDistribution, value: object) -> float:
+def _is_legal(distribution: BaseDistribution, value: object) -> bool:
     try:
-        return float(distribution.to_internal_repr(value))
+        return bool(distribution._contains(distribution.to_internal_repr(value)))
     except ValueError:
-        return float("nan")
+        return False

@@ -1,0 +1,1 @@
+"""Prediction with a delivered model; needs only numpy, pandas and onnxruntime."""
