@@ -1,17 +1,17 @@
-"""The metrics' formulas on class codes, probabilities ``(n, k)`` and numbers; absent classes are left out of means."""
+"""The metrics' formulas on class codes, probabilities ``(n, k)``, confusion matrices and numbers.
+
+Written in numpy because a bootstrap and a decision rule call them thousands of times; the tests hold each to
+scikit-learn. Classes that neither the truth nor the decision knows are left out of means.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from sklearn import metrics as sk
 
 Array = NDArray[np.float64]
-
-
-def _present(y: Array, proba: Array) -> list[int]:
-    return [k for k in range(proba.shape[1]) if 0 < (y == k).sum() < len(y)]
+Counts = NDArray[np.int64]  # (k, k): rows are the truth, columns the decision
 
 
 def _auc(positive: NDArray[np.bool_], value: Array) -> float:
@@ -21,72 +21,100 @@ def _auc(positive: NDArray[np.bool_], value: Array) -> float:
 
 
 def roc_auc(y: Array, proba: Array) -> float:  # noqa: D103 - described by its card
-    classes = [1] if proba.shape[1] == 2 else _present(y, proba)
+    classes = [1] if proba.shape[1] == 2 else range(proba.shape[1])
     rows = [_auc(y == k, proba[:, k]) for k in classes if 0 < (y == k).sum() < len(y)]
     return float(np.mean(rows)) if rows else float("nan")
 
 
+def _precision_area(positive: NDArray[np.bool_], value: Array) -> float:
+    order = np.argsort(-value, kind="stable")
+    last_of_tie = np.append(np.flatnonzero(np.diff(value[order])), len(order) - 1)
+    found = np.cumsum(positive[order])[last_of_tie]
+    recall = found / found[-1]
+    return float((np.diff(recall, prepend=0.0) * found / (last_of_tie + 1)).sum())
+
+
 def average_precision(y: Array, proba: Array) -> float:  # noqa: D103
-    classes = [1] if proba.shape[1] == 2 else _present(y, proba)
-    rows = [sk.average_precision_score(y == k, proba[:, k]) for k in classes if (y == k).any()]
+    classes = [1] if proba.shape[1] == 2 else range(proba.shape[1])
+    rows = [_precision_area(y == k, proba[:, k]) for k in classes if (y == k).any()]
     return float(np.mean(rows)) if rows else float("nan")
 
 
 def log_loss(y: Array, proba: Array) -> float:  # noqa: D103
     p = np.clip(proba, 1e-15, None)
-    p = p / p.sum(axis=1, keepdims=True)
-    return float(-np.log(p[np.arange(len(y)), y.astype(int)]).mean())
+    return float((np.log(p.sum(axis=1)) - np.log(p[np.arange(len(y)), y.astype(int)])).mean())
 
 
 def brier(y: Array, proba: Array) -> float:  # noqa: D103
     return float(((proba - np.eye(proba.shape[1])[y.astype(int)]) ** 2).sum(axis=1).mean())
 
 
-def accuracy(y: Array, label: Array) -> float:  # noqa: D103
-    return float((y == label).mean())
+def confusion(y: Array, label: NDArray[np.int64], k: int) -> Counts:
+    """Count decisions by true class: ``(k, k)``, rows are the truth."""
+    return np.bincount(y.astype(np.int64) * k + label, minlength=k * k).reshape(k, k)
 
 
-def balanced_accuracy(y: Array, label: Array) -> float:  # noqa: D103
-    return float(np.mean([(label[y == k] == k).mean() for k in np.unique(y)]))
+def _rates(counts: Counts) -> tuple[Array, Array, Array]:
+    """Return precision, recall and F1 of each class; 0 where nothing is divided by nothing."""
+    hit, chosen, true = np.diag(counts), counts.sum(axis=0), counts.sum(axis=1)
+    some = np.maximum(chosen, 1), np.maximum(true, 1), np.maximum(chosen + true, 1)
+    return hit / some[0], hit / some[1], 2 * hit / some[2]
 
 
-def _average(y: Array) -> str:
-    return "binary" if set(np.unique(y)) <= {0, 1} else "macro"
+def _mean(values: Array, counts: Counts) -> float:
+    return float(values[counts.sum(axis=0) + counts.sum(axis=1) > 0].mean())
 
 
-def f1(y: Array, label: Array) -> float:  # noqa: D103
-    average = _average(np.concatenate([y, label]))
-    return float(sk.f1_score(y, label, average=average, zero_division=0))
+def _second_or_mean(values: Array, counts: Counts) -> float:
+    return float(values[1]) if len(values) == 2 else _mean(values, counts)
 
 
-def macro_f1(y: Array, label: Array) -> float:  # noqa: D103
-    return float(sk.f1_score(y, label, average="macro", zero_division=0))
+def accuracy(counts: Counts) -> float:  # noqa: D103
+    return float(np.trace(counts) / counts.sum())
 
 
-def micro_f1(y: Array, label: Array) -> float:  # noqa: D103
-    return float(sk.f1_score(y, label, average="micro", zero_division=0))
+def balanced_accuracy(counts: Counts) -> float:  # noqa: D103
+    return float(_rates(counts)[1][counts.sum(axis=1) > 0].mean())
 
 
-def weighted_f1(y: Array, label: Array) -> float:  # noqa: D103
-    return float(sk.f1_score(y, label, average="weighted", zero_division=0))
+def f1(counts: Counts) -> float:  # noqa: D103
+    return _second_or_mean(_rates(counts)[2], counts)
 
 
-def precision(y: Array, label: Array) -> float:  # noqa: D103
-    average = _average(np.concatenate([y, label]))
-    return float(sk.precision_score(y, label, average=average, zero_division=0))
+def macro_f1(counts: Counts) -> float:  # noqa: D103
+    return _mean(_rates(counts)[2], counts)
 
 
-def recall(y: Array, label: Array) -> float:  # noqa: D103
-    average = _average(np.concatenate([y, label]))
-    return float(sk.recall_score(y, label, average=average, zero_division=0))
+def micro_f1(counts: Counts) -> float:  # noqa: D103
+    return accuracy(counts)  # each row has one label and one decision: pooled precision = recall = accuracy
 
 
-def mcc(y: Array, label: Array) -> float:  # noqa: D103
-    return float(sk.matthews_corrcoef(y, label))
+def weighted_f1(counts: Counts) -> float:  # noqa: D103
+    return float((_rates(counts)[2] * counts.sum(axis=1)).sum() / counts.sum())
 
 
-def quadratic_weighted_kappa(y: Array, label: Array) -> float:  # noqa: D103
-    return float(sk.cohen_kappa_score(y, label, weights="quadratic"))
+def precision(counts: Counts) -> float:  # noqa: D103
+    return _second_or_mean(_rates(counts)[0], counts)
+
+
+def recall(counts: Counts) -> float:  # noqa: D103
+    return _second_or_mean(_rates(counts)[1], counts)
+
+
+def mcc(counts: Counts) -> float:  # noqa: D103
+    n = float(counts.sum())
+    chosen, true = counts.sum(axis=0).astype(float), counts.sum(axis=1).astype(float)
+    spread = (n * n - (chosen**2).sum()) * (n * n - (true**2).sum())
+    return float((n * np.trace(counts) - (chosen * true).sum()) / np.sqrt(spread)) if spread > 0 else 0.0
+
+
+def quadratic_weighted_kappa(counts: Counts) -> float:  # noqa: D103
+    places = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1) > 0)  # as scikit-learn: absent classes close up
+    table = counts[np.ix_(places, places)].astype(float)
+    square = np.subtract.outer(np.arange(len(table)), np.arange(len(table))) ** 2
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    by_chance = float((square * expected).sum())
+    return 1.0 - float((square * table).sum()) / by_chance if by_chance > 0 else float("nan")
 
 
 def mse(y: Array, value: Array) -> float:  # noqa: D103
@@ -102,7 +130,7 @@ def mae(y: Array, value: Array) -> float:  # noqa: D103
 
 
 def mape(y: Array, value: Array) -> float:  # noqa: D103
-    return float(sk.mean_absolute_percentage_error(y, value))
+    return float((np.abs(y - value) / np.maximum(np.abs(y), np.finfo(float).eps)).mean())
 
 
 def rmsle(y: Array, value: Array) -> float:  # noqa: D103
@@ -110,4 +138,9 @@ def rmsle(y: Array, value: Array) -> float:  # noqa: D103
 
 
 def r2(y: Array, value: Array) -> float:  # noqa: D103
-    return float(sk.r2_score(y, value)) if len(y) > 1 else float("nan")
+    if len(y) < 2:
+        return float("nan")
+    missed, spread = float(((y - value) ** 2).sum()), float(((y - y.mean()) ** 2).sum())
+    if spread == 0:  # as scikit-learn
+        return 1.0 if missed == 0 else 0.0
+    return 1.0 - missed / spread

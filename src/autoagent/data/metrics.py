@@ -1,4 +1,4 @@
-"""The trusted metrics: a table of what each needs and which way is better, computed by scikit-learn."""
+"""The trusted metrics: a table of what each needs and which way is better; ``formulas`` computes them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from autoagent.data.formulas import confusion
 from autoagent.errors import DataError
 from autoagent.registry import Card, Family
 
@@ -82,12 +83,16 @@ def raw(metric: str, y_true: Array, prediction: Array) -> float:
         DataError: shapes do not fit, or a prediction is not finite. A crash is never a score.
     """
     card = METRICS[metric]
+    prediction = np.asarray(prediction, dtype=float)  # float32 probabilities would tie and clip differently
     _check(card, y_true, prediction)
     formula = card.load()
     if not callable(formula):
         raise TypeError(f"{card.target} is not a function")
-    shown = prediction.argmax(axis=1) if card.needs == "label" else prediction
-    value = float(formula(y_true, shown))
+    if card.needs == "label":
+        k = prediction.shape[1]
+        value = float(formula(confusion(y_true, prediction.argmax(axis=1), k)))
+    else:
+        value = float(formula(y_true, prediction))
     if not np.isfinite(value):
         raise DataError(f"{metric} is not defined on these {len(y_true)} rows")
     return value
@@ -107,3 +112,8 @@ def _check(card: MetricCard, y_true: Array, prediction: Array) -> None:
     if not np.isfinite(prediction).all():
         bad = int((~np.isfinite(prediction)).sum())
         raise DataError(f"{bad} predictions are not finite; they cannot be scored")
+    if not np.isfinite(y_true).all():
+        raise DataError(f"{int((~np.isfinite(y_true)).sum())} targets are not finite; they cannot be scored")
+    if columns == 2 and not (y_true.min() >= 0 and y_true.max() < prediction.shape[1]):
+        k = prediction.shape[1]
+        raise DataError(f"class codes run from {y_true.min():g} to {y_true.max():g}; the predictions know 0 to {k - 1}")
