@@ -66,7 +66,15 @@ class RunFolderError(UserError):
 
 
 class LLMError(AutoAgentError):
-    """The language-model endpoint could not answer; retrying did not help."""
+    """The language-model endpoint could not answer; retrying did not help.
+
+    Attributes:
+        unclear: attempts that ended without an answer but may have been billed (a timeout, a cut connection).
+    """
+
+    def __init__(self, message: str, *, unclear: int = 0) -> None:
+        super().__init__(message)
+        self.unclear = unclear
 
 
 class ReplyError(AutoAgentError):

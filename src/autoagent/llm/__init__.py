@@ -1,1 +1,1 @@
-"""One door to language models: ask, meter, record, replay."""
+"""Language models: one door, scripted and recorded ones, and the meter before them."""
