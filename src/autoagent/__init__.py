@@ -9,6 +9,8 @@ from autoagent import errors
 from autoagent._version import __version__
 
 if TYPE_CHECKING:
+    from autoagent.agent.api import load, resume, run
+    from autoagent.llm.scripted import ScriptedLLM
     from autoagent.space import Bool, Choice, Float, Int
 
 # Public names and where they live; imported on first use so that `import autoagent` stays cheap.
@@ -17,9 +19,13 @@ _HOMES = {
     "Choice": "autoagent.space",
     "Float": "autoagent.space",
     "Int": "autoagent.space",
+    "ScriptedLLM": "autoagent.llm.scripted",
+    "load": "autoagent.agent.api",
+    "resume": "autoagent.agent.api",
+    "run": "autoagent.agent.api",
 }
 
-__all__ = ["Bool", "Choice", "Float", "Int", "__version__", "errors"]
+__all__ = ["Bool", "Choice", "Float", "Int", "ScriptedLLM", "__version__", "errors", "load", "resume", "run"]
 
 
 def __getattr__(name: str) -> object:

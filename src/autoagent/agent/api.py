@@ -1,0 +1,178 @@
+"""`run`, `resume` and `load`: the whole job from Python."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from autoagent.agent.finish import read_json
+from autoagent.agent.recorder import NullView, View
+from autoagent.agent.settings import INPUT, Settings, keep_frame, read_settings, write_settings
+from autoagent.agent.sitting import Sitting, forget, raise_for_failure
+from autoagent.data.readers import BUILTIN
+from autoagent.errors import RunFolderError, UserError
+from autoagent.inference import Model
+from autoagent.llm.client import LLM
+from autoagent.llm.connect import connect
+from autoagent.runs.budget import parse_seconds
+from autoagent.runs.folder import RunFolder, create_run, open_run
+from autoagent.runs.journal import read_events
+from autoagent.runs.state import RunState, fold
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to.
+
+    Attributes:
+        folder: of the run.
+        state: what its journal says.
+    """
+
+    folder: RunFolder
+    state: RunState
+
+    @functools.cached_property
+    def model(self) -> Model:
+        """The delivered model: ``predict``, ``predict_proba``, ``classes_``."""
+        return Model.load(self.folder.model)
+
+    @property
+    def metric(self) -> str:
+        """The metric's name."""
+        return str(self._test["metric"])
+
+    @property
+    def score(self) -> float:
+        """The metric on the sealed test rows, as people read it."""
+        return float(self._test["score"])
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The bootstrap 95 % interval of ``score``."""
+        low, high = self._test["interval"]
+        return float(low), float(high)
+
+    @property
+    def validation(self) -> float:
+        """The metric by which the model was chosen, out of fold."""
+        return float(self._test["validation"])
+
+    @property
+    def limits(self) -> list[dict[str, object]]:
+        """Each stated limit with what was measured."""
+        rows: list[dict[str, object]] = read_json(self.folder.root / "export.json").get("limits", [])
+        return rows
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.folder.report
+
+    @property
+    def _test(self) -> dict[str, object]:
+        if self.state.test is None:
+            raise RunFolderError(f"{self.folder.root} has no test result yet; resume the run")
+        return dict(self.state.test)
+
+
+def run(
+    data: str | Path | pd.DataFrame,
+    request: str,
+    *,
+    llm: str | LLM = "none",
+    seed: int = 0,
+    out: str | Path = "runs",
+    budget: str | float | None = None,
+    max_trials: int | None = None,
+    max_cost: float | None = None,
+    workers: int | None = None,
+    sampler: str = "agent",
+    view: View | None = None,
+) -> Result:
+    """Build, measure and deliver a model.
+
+    Args:
+        data: a built-in name, a path or a DataFrame.
+        request: what is wanted, in a sentence.
+        llm: ``"none"``, ``"openai:MODEL"``, a base URL, or a client such as ``ScriptedLLM``.
+        seed: of everything random.
+        out: where run folders are made.
+        budget: wall time, for example ``"10m"``; the shorter of this and the request's holds.
+        max_trials: how many trials; without any time limit the run is reproducible to the last bit.
+        max_cost: dollars for the language model.
+        workers: processes that fit models; one per core unless told.
+        sampler: name in ``autoagent list samplers``.
+        view: shows progress.
+
+    Raises:
+        UserError: the request or the data must change; nothing was spent.
+        TrialFailed: no trial gave a model.
+    """
+    settings = Settings(
+        data=_source(data),
+        llm=llm if isinstance(llm, str) else "object",
+        seed=seed,
+        budget_s=None if budget is None else parse_seconds(budget),
+        max_trials=max_trials,
+        max_cost_usd=max_cost,
+        workers=workers,
+        sampler=sampler,
+    )
+    client = connect(llm) if isinstance(llm, str) else llm
+    folder = create_run(Path(out), request)
+    write_settings(folder, settings, request)
+    if isinstance(data, pd.DataFrame):
+        keep_frame(folder, data)
+    try:
+        return _sit(Sitting(folder, settings, request, client, view or NullView()))
+    except UserError:
+        if not fold(read_events(folder.journal)).planned:
+            forget(folder)
+        raise
+
+
+def resume(run: str | Path, *, llm: str | LLM | None = None, view: View | None = None) -> Result:
+    """Go on with an interrupted run: finished trials are kept, unfinished ones are run again.
+
+    Args:
+        run: its folder.
+        llm: a client for a run that was given one as an object; otherwise what the run was started with.
+        view: shows progress.
+
+    Raises:
+        RunFolderError: there is no such run, or another process works on it.
+    """
+    folder = open_run(run)
+    settings, request = read_settings(folder)
+    wanted = llm if llm is not None else settings.llm
+    client = None if wanted == "object" else connect(wanted) if isinstance(wanted, str) else wanted
+    return _sit(Sitting(folder, settings, request, client, view or NullView()))
+
+
+def load(path: str | Path) -> Model:
+    """Load the model of a run folder or of a delivered ``model/`` folder.
+
+    Raises:
+        RunFolderError: there is no model.
+    """
+    root = Path(path)
+    folder = root if (root / "model.json").is_file() else root / "model"
+    if not (folder / "model.json").is_file():
+        raise RunFolderError(f"{str(path)!r} holds no model; give a run folder or its model folder")
+    return Model.load(folder)
+
+
+def _sit(sitting: Sitting) -> Result:
+    state = sitting.run()
+    raise_for_failure(state)
+    return Result(sitting.folder, state)
+
+
+def _source(data: str | Path | pd.DataFrame) -> str:
+    if isinstance(data, pd.DataFrame):
+        return INPUT
+    return str(data) if str(data) in BUILTIN and not Path(data).exists() else str(Path(data).absolute())

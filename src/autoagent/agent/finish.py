@@ -1,0 +1,213 @@
+"""The end of a run: choose, deliver, measure the delivered file, open the test rows once, report."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autoagent.agent.environment import child_environment, python_command
+from autoagent.agent.plan import Plan
+from autoagent.agent.prepare import write_json
+from autoagent.agent.recorder import Recorder
+from autoagent.agent.scoring import TrainData, read_predictions
+from autoagent.data.metrics import METRICS
+from autoagent.data.seal import read_schema
+from autoagent.errors import AutoAgentError, DataError, TrialFailed
+from autoagent.runs.folder import RunFolder
+from autoagent.runs.state import RunState, Selection, TrialRecord
+from autoagent.search.ensemble import choose
+
+_CANDIDATES = 30  # best trials that the ensemble may choose from
+_OVERHEAD_BYTES = 60_000  # of the delivered folder beside the models: schema, predict.py, card
+_CHILD_S = 120.0  # a finishing step without a clock may take so long
+
+
+@dataclass
+class Finish:
+    """The steps after the search; each is done once, also over several sittings.
+
+    Attributes:
+        stop_at_s: of the budget's clock, when all must be done; None without a limit.
+    """
+
+    folder: RunFolder
+    plan: Plan
+    data: TrainData
+    recorder: Recorder
+    stop_at_s: float | None
+
+    def run(self, reason: str) -> None:
+        """Deliver the best of what there is.
+
+        Raises:
+            TrialFailed: no trial has a model that can be delivered.
+        """
+        if self.recorder.state.exported is None:
+            self._deliver()
+        if self.recorder.state.test is None:
+            self._test()
+        self._write_verdicts()
+        self.recorder.record("ended", {"reason": reason, "used": self.recorder.budget.snapshot()})
+
+    def _deliver(self) -> None:
+        attempts = [8, 1] if self.plan.limits.latency_ms or self.plan.limits.throughput_per_s else [8]
+        for place, members in enumerate(attempts):
+            chosen = select(self.recorder.state, self.folder, self.plan, self.data, max_members=members)
+            facts = self._child({"kind": "export", **self._export_job(chosen)})
+            last = place == len(attempts) - 1 or len(chosen.members) == 1
+            if last or all(row["ok"] for row in limit_rows(self.plan, facts, None)):
+                break
+        self.recorder.record("selected", chosen.to_json())
+        write_json(self.folder.root / "export.json", facts)
+        self.recorder.record("exported", facts)
+
+    def _export_job(self, chosen: Selection) -> dict[str, Any]:
+        schema = read_schema(self.folder.data)
+        kinds = json.loads((self.folder.root / "classes.json").read_text(encoding="utf-8"))
+        return {
+            "run": str(self.folder.root.resolve()),
+            "members": [[str(self.folder.trial(number).resolve()), weight] for number, weight in chosen.members],
+            "task": self.plan.task,
+            "target": self.plan.target,
+            "metric": self.plan.metric,
+            "classes": schema.classes,
+            "class_kind": kinds["kind"],
+            "roles": dict(schema.roles),
+            "rule": list(chosen.rule),
+            "seed": self.plan.seed,
+        }
+
+    def _test(self) -> None:
+        chosen = self.recorder.state.selection
+        if chosen is None:
+            raise TrialFailed("nothing was selected", kind="error")
+        sign = 1.0 if METRICS[self.plan.metric].direction == "max" else -1.0
+        facts = self._child(
+            {
+                "kind": "test",
+                "run": str(self.folder.root.resolve()),
+                "metric": self.plan.metric,
+                "task": self.plan.task,
+                "classes": read_schema(self.folder.data).classes,
+                "rule": list(chosen.rule),
+                "validation": sign * chosen.score,
+                "seed": self.plan.seed,
+            }
+        )
+        small = {key: value for key, value in facts.items() if key not in ("confusion", "residuals", "calibration")}
+        self.recorder.record("tested", small)
+
+    def _child(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Run one step in a process of its own and return the JSON file that it wrote.
+
+        Raises:
+            TrialFailed: it crashed or took too long; a crash is an error, never a score.
+        """
+        path = self.folder.root / f"{job['kind']}_job.json"
+        write_json(path, dict(job))
+        try:
+            done = subprocess.run(
+                python_command("autoagent.train.finalize", str(path.resolve())),
+                env=child_environment(threads=1),
+                capture_output=True,
+                timeout=_CHILD_S,
+                text=True,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise TrialFailed(f"{job['kind']} took longer than {_CHILD_S:g} s", kind="timeout") from error
+        if done.returncode != 0:
+            raise TrialFailed(f"{job['kind']} failed: {done.stderr.strip()[-2000:]}", kind="crash")
+        path.unlink()
+        return read_json(self.folder.root / f"{job['kind']}.json")
+
+    def _write_verdicts(self) -> None:
+        path = self.folder.root / "export.json"
+        facts = read_json(path)
+        write_json(path, {**facts, "limits": limit_rows(self.plan, facts, self.recorder.state.test)})
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object."""
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return value
+
+
+def candidates(state: RunState) -> list[TrialRecord]:
+    """Return the best whole trials whose models are on disk, best first; the earlier of equals first."""
+    kept = [trial for _, trial in sorted(state.trials.items()) if trial.is_whole and trial.saved]
+    return sorted(kept, key=lambda trial: -(trial.score or 0.0))[:_CANDIDATES]
+
+
+def select(state: RunState, folder: RunFolder, plan: Plan, data: TrainData, *, max_members: int) -> Selection:
+    """Choose the ensemble, or the single model, within the stated size; the smallest model where nothing fits.
+
+    Raises:
+        TrialFailed: there is no whole trial with a model.
+    """
+    kept = candidates(state)
+    if not kept:
+        lost = [f"{t.family}: {t.error}" for t in state.trials.values() if t.error][:3]
+        raise TrialFailed(f"no trial could be delivered; {'; '.join(lost) or 'none was finished'}", kind="error")
+    size = plan.limits.model_size_mb
+    options: dict[str, Any] = {
+        "sizes": {t.number: t.model_bytes for t in kept},
+        "predict_s": {t.number: t.predict_s for t in kept},
+        "seed": plan.seed,
+        "max_predict_s": None,
+        "max_members": max_members,
+    }
+    oofs = {t.number: read_predictions(folder.trial(t.number), data) for t in kept}
+    limit = None if size is None else int(size * 1e6) - _OVERHEAD_BYTES
+    try:
+        return choose(oofs, data.y, plan.metric, max_bytes=limit, **options)
+    except DataError:
+        if limit is None:
+            raise
+        smallest = min(kept, key=lambda t: t.model_bytes)
+        one = {smallest.number: oofs[smallest.number]}
+        return choose(one, data.y, plan.metric, max_bytes=None, **options)
+
+
+def limit_rows(plan: Plan, export: Mapping[str, Any], test: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Compare every stated limit with what was measured on the delivered files."""
+    limits, rows = plan.limits, []
+    if limits.model_size_mb is not None:
+        rows.append(_row("model_size_mb", limits.model_size_mb, export["model_bytes"] / 1e6))
+    if limits.latency_ms is not None:
+        key = "latency_ms_p50" if limits.latency_percentile <= 50 else "latency_ms_p99"
+        rows.append(_row("latency_ms", limits.latency_ms, export[key]))
+    if limits.throughput_per_s is not None:
+        rows.append(_row("throughput_per_s", limits.throughput_per_s, 1000 / export["latency_ms_p50"], at_least=True))
+    if limits.threshold is not None and test is not None:
+        up = METRICS[plan.metric].direction == "max"
+        rows.append(_row(plan.metric, limits.threshold, test["score"], at_least=up))
+    return rows
+
+
+def _row(key: str, limit: float, measured: float, *, at_least: bool = False) -> dict[str, Any]:
+    return {
+        "key": key,
+        "limit": limit,
+        "measured": measured,
+        "ok": measured >= limit if at_least else measured <= limit,
+        "at_least": at_least,
+    }
+
+
+def write_documents(folder: RunFolder) -> list[str]:
+    """Write the model card and the report; return what went wrong, for the journal: a report never ends a run."""
+    from autoagent.report.card import write_model_card
+    from autoagent.report.html import write_report
+
+    problems = []
+    for write in (write_model_card, write_report):
+        try:
+            write(folder)
+        except (AutoAgentError, OSError, ValueError, KeyError, TypeError) as error:
+            problems.append(f"{write.__name__}: {type(error).__name__}: {error}")
+    return problems

@@ -1,0 +1,188 @@
+"""Configurations that a language model proposes: asked for a few times, checked against the spaces, never waited for."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from autoagent.agent.recorder import Recorder
+from autoagent.errors import AutoAgentError, BudgetExceeded, DomainError
+from autoagent.prompts.replies import Ideas
+from autoagent.runs.state import RunState, TrialRecord
+from autoagent.search.proposer import Arm, config_key, rounded
+from autoagent.space import Config
+
+TEMPLATE = "search/ideas"
+MAX_TURNS = 6
+_EVERY = 8  # ended trials between two turns
+_PER_TURN = 4
+_TIMEOUT_S = 60.0
+
+AskIdeas = Callable[[Mapping[str, object], float], Ideas]
+
+
+class IdeaSource(Protocol):
+    """Where ideas come from."""
+
+    def step(self, recorder: Recorder, ended: Sequence[TrialRecord], *, left_s: float | None) -> None:
+        """Take in what has arrived, and ask again when it is time."""
+
+    def legal(self, state: RunState) -> list[tuple[str, Config]]:
+        """Return the ideas so far that lie in their spaces."""
+
+    def is_waiting(self) -> bool:
+        """Say whether an answer is under way."""
+
+    def holds_back(self, state: RunState) -> bool:
+        """Say whether proposals must wait for it."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the answer at most so long."""
+
+    def close(self) -> None:
+        """Let go of what was started."""
+
+
+class NoIdeas:
+    """No language model."""
+
+    def step(self, recorder: Recorder, ended: Sequence[TrialRecord], *, left_s: float | None) -> None:
+        """Do nothing."""
+
+    def legal(self, state: RunState) -> list[tuple[str, Config]]:
+        """Return none."""
+        return []
+
+    def is_waiting(self) -> bool:
+        """Return False."""
+        return False
+
+    def holds_back(self, state: RunState) -> bool:
+        """Return False."""
+        return False
+
+    def wait(self, seconds: float) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@dataclass
+class ModelIdeas:
+    """Asks a language model in a thread of its own, so that a slow one costs no training time.
+
+    Attributes:
+        ask: ``(template context, timeout_s) -> Ideas``.
+        arms: the families and their spaces.
+        facts: what the template shows beside the trials: request, spec, data card, metric.
+        blocking: proposals wait for an answer under way, so that they do not depend on its speed.
+    """
+
+    ask: AskIdeas
+    arms: Sequence[Arm]
+    facts: Mapping[str, object]
+    blocking: bool
+    _executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "ideas"))
+    _future: Future[Ideas] | None = None
+    _stopped: threading.Event = field(default_factory=threading.Event)
+
+    def step(self, recorder: Recorder, ended: Sequence[TrialRecord], *, left_s: float | None) -> None:
+        """Take in what has arrived, and ask again when it is time."""
+        if self._future is not None:
+            if self._future.done():
+                self._take(self._future, recorder)
+                self._future = None
+            return
+        turn = recorder.state.llm_turns
+        if self._stopped.is_set() or turn >= MAX_TURNS or len(ended) < len(self.arms) + turn * _EVERY:
+            return
+        timeout = _TIMEOUT_S if left_s is None else min(_TIMEOUT_S, left_s)
+        self._future = self._executor.submit(self.ask, self.context(ended), timeout)
+
+    def context(self, ended: Sequence[TrialRecord]) -> dict[str, object]:
+        """Return what the template shows."""
+        whole = sorted((t for t in ended if t.is_whole), key=lambda t: -(t.score or 0.0))
+        lost = [t for t in ended if t.status not in ("ok", "pruned")]
+        spaces = {arm.name: {"space": arm.space.to_json(), "default": arm.space.default()} for arm in self.arms}
+        return {
+            **self.facts,
+            "families": spaces,
+            "best": [_row(t) for t in whole[:5]],
+            "recent": [_row(t) for t in ended[-8:]],
+            "failures": [{"family": t.family, "config": t.config, "error": (t.error or "")[:200]} for t in lost[-5:]],
+            "count": _PER_TURN,
+        }
+
+    def legal(self, state: RunState) -> list[tuple[str, Config]]:
+        """Return the ideas so far that lie in their spaces, rounded as every configuration is."""
+        found, seen = [], set()
+        for family, config in state.suggestions:
+            checked = self._check(family, config)
+            if isinstance(checked, str):
+                continue
+            if (key := config_key(family, checked)) not in seen:
+                seen.add(key)
+                found.append((family, checked))
+        return found
+
+    def is_waiting(self) -> bool:
+        """Say whether an answer is under way."""
+        return self._future is not None
+
+    def holds_back(self, state: RunState) -> bool:
+        """Say whether proposals must wait for it."""
+        return self.blocking and self._future is not None
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the answer at most so long."""
+        if self._future is not None:
+            wait_for([self._future], timeout=seconds)
+
+    def close(self) -> None:
+        """Ask no more; an answer under way is not waited for."""
+        self._stopped.set()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _take(self, future: Future[Ideas], recorder: Recorder) -> None:
+        turn = recorder.state.llm_turns
+        try:
+            reply = future.result()
+        except BudgetExceeded as error:
+            self._stopped.set()
+            recorder.note(f"The language model is not asked again: {error}")
+            return
+        except AutoAgentError as error:  # a reply that cannot be used is counted and seen; the search goes on
+            recorder.record("llm_failed", {"turn": turn, "message": str(error)[:500]})
+            recorder.record("suggested", {"turn": turn, "configs": []})
+            return
+        finally:
+            recorder.record("budget", {"used": recorder.budget.snapshot()})
+        configs = [{"family": idea.family, "config": dict(idea.config), "reason": idea.reason} for idea in reply.ideas]
+        for row in configs:
+            problem = self._check(str(row["family"]), row["config"])
+            if isinstance(problem, str):
+                recorder.record("llm_failed", {"turn": turn, "message": f"idea left out: {problem}"})
+        recorder.record("suggested", {"turn": turn, "configs": configs})
+
+    def _check(self, family: str, config: object) -> Config | str:
+        arm = next((arm for arm in self.arms if arm.name == family), None)
+        if arm is None:
+            return f"no family {family!r} in this run"
+        if not isinstance(config, Mapping):
+            return f"{family}: not an object of parameters"
+        try:
+            return rounded(arm.space.check(config), arm.space)
+        except DomainError as error:
+            return f"{family}: {error}"
+
+
+def _row(trial: TrialRecord) -> dict[str, Any]:
+    score = None if trial.score is None else float(f"{trial.score:.6g}")
+    facts = {"family": trial.family, "config": trial.config, "score": score, "seconds": round(trial.seconds, 1)}
+    return json.loads(json.dumps(facts))  # type: ignore[no-any-return]  # plain JSON, as the template prints it

@@ -1,0 +1,310 @@
+"""From what was understood and found to what will be done; every decision carries its reason."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable, Mapping
+from typing import Literal, Protocol, cast
+
+import psutil
+from pydantic import BaseModel, ConfigDict, Field
+
+from autoagent.agent.settings import Settings
+from autoagent.agent.spec import TaskSpec
+from autoagent.agent.understand.resolve import Resolved
+from autoagent.data.card import DataCard
+from autoagent.data.metrics import METRICS
+from autoagent.data.splits import Kind
+from autoagent.errors import RequestError
+from autoagent.registry import Card, family
+from autoagent.runs.budget import Limits, tighter
+from autoagent.search.proposer import Arm
+from autoagent.space import Config, Space
+
+DEFAULT_SECONDS = 300.0
+_OPEN_ENDED_TRIAL_S = 600.0  # a trial's time when a run is limited by trials alone
+# Stated keys that change what is built or are checked on the delivered model; any other is said to be unenforced.
+_ENFORCED = frozenset(
+    [
+        "task_type",
+        "data.path",
+        "data.target",
+        "data.group_key",
+        "data.time_key",
+        "data.features_exclude",
+        "data.classes",
+        "data.n_classes",
+        "data.format",
+        "metric.name",
+        "metric.direction",
+        "metric.threshold",
+        "split.kind",
+        "split.key",
+        "split.k",
+        "split.test",
+        "constraints.train_time_s",
+        "constraints.max_trials",
+        "constraints.early_stop_patience_trials",
+        "constraints.llm_cost_usd",
+        "constraints.cpu_cores",
+        "constraints.device_train",
+        "constraints.device_infer",
+        "constraints.model_size_mb",
+        "constraints.latency_ms",
+        "constraints.latency_percentile",
+        "constraints.throughput_per_s",
+        "constraints.interpretable",
+        "constraints.offline",
+        "model.allow",
+        "model.forbid",
+        "model.must",
+        "deploy.format",
+        "deploy.runtime",
+    ]
+)
+# These change what the model means; going on without them would build something else.
+_REFUSED = ("data.row_filter", "data.label_map", "model.monotone.")
+_SYNONYMS = {
+    "xgboost": "gradient_boosting",
+    "logistic_regression": "linear",
+    "ridge": "linear",
+    "mlp": "neural_network",
+}
+
+
+class FamilyCard(Protocol):
+    """What the planner reads of a family of models; `train.models.ModelCard` has it."""
+
+    name: str
+    extra: str
+    space: Space
+    portfolio: tuple[Config, ...]
+    cost: float
+    tasks: tuple[str, ...]
+    max_rows: int
+    max_classes: int
+    group: str
+    preload: str
+
+
+class PlanLimits(BaseModel):
+    """What was promised; None is no limit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    seconds: float | None = None
+    trials: int | None = None
+    patience: int | None = None
+    llm_cost_usd: float | None = None
+    model_size_mb: float | None = None
+    latency_ms: float | None = None
+    latency_percentile: float = 50.0
+    throughput_per_s: float | None = None
+    threshold: float | None = None
+
+    def budget(self) -> Limits:
+        """Return the part that a `Budget` keeps."""
+        return Limits(seconds=self.seconds, trials=self.trials, llm_cost_usd=self.llm_cost_usd)
+
+
+class SplitPlan(BaseModel):
+    """How the rows are divided."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: Kind
+    key: str | None = None
+    test_fraction: float = 0.2
+
+
+class Plan(BaseModel):
+    """What will be done.
+
+    Attributes:
+        families: names of the models to search, cheapest first.
+        deterministic: proposals see trials by number, not by time of ending; so when no clock limits the run.
+        memory_bytes: resident memory of one trial.
+        reasons: one sentence for each decision.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    task: Literal["binary", "multiclass", "regression"]
+    target: str
+    metric: str
+    families: list[str]
+    excluded: list[str] = Field(default_factory=list)
+    split: SplitPlan
+    n_folds: int
+    n_workers: int
+    threads: int = 1
+    memory_bytes: int
+    seed: int
+    sampler: str
+    deterministic: bool
+    limits: PlanLimits
+    reasons: list[str] = Field(default_factory=list)
+
+    def trial_seconds(self) -> float:
+        """Return the most that one trial may take."""
+        return _OPEN_ENDED_TRIAL_S if self.limits.seconds is None else self.limits.seconds
+
+
+def cards() -> Mapping[str, FamilyCard]:
+    """Return the table of models as the planner reads it."""
+    return cast("Mapping[str, FamilyCard]", family("models"))
+
+
+def make_plan(spec: TaskSpec, resolved: Resolved, card: DataCard, settings: Settings) -> Plan:
+    """Decide before anything is spent.
+
+    Raises:
+        RequestError: something was asked for that cannot be done; all of it in one message.
+    """
+    reasons = list(resolved.assumptions)
+    _refuse(spec, resolved, card)
+    limits = _limits(spec, settings, reasons)
+    workers = _workers(spec, settings)
+    memory = int(0.8 * psutil.virtual_memory().available / workers)
+    return Plan(
+        task=resolved.task,
+        target=resolved.target,
+        metric=resolved.metric,
+        families=_families(spec, card, resolved, reasons),
+        excluded=spec.data.features_exclude or [],
+        split=_split(spec, resolved, reasons),
+        n_folds=_folds(spec, card, limits, reasons),
+        n_workers=workers,
+        memory_bytes=memory,
+        seed=settings.seed,
+        sampler=settings.sampler,
+        deterministic=limits.seconds is None,
+        limits=limits,
+        reasons=[*reasons, *_unenforced(spec)],
+    )
+
+
+def arms_of(plan: Plan) -> list[Arm]:
+    """Return the families of a plan as the search sees them."""
+    table = cards()
+    return [Arm(name, table[name].space, table[name].portfolio, table[name].cost) for name in plan.families]
+
+
+def _refuse(spec: TaskSpec, resolved: Resolved, card: DataCard) -> None:
+    stated = spec.stated()
+    faults = [f"{key} is understood but cannot be done yet" for key in stated if key.startswith(_REFUSED)]
+    if resolved.metric not in METRICS:
+        known = [name for name, row in METRICS.items() if resolved.task in row.tasks]
+        faults.append(f"the metric {resolved.metric!r} is not computed yet; there are: {', '.join(known)}")
+    elif resolved.task not in METRICS[resolved.metric].tasks:
+        faults.append(f"the metric {resolved.metric!r} does not apply to {resolved.task}")
+    names = {column.name for column in card.columns}
+    for key in ("data.group_key", "data.time_key", "split.key"):
+        if (column := stated.get(key)) is not None and column not in names:
+            faults.append(f"{key}: there is no column {column!r}")
+    if faults:
+        raise RequestError("; ".join(faults), missing=[fault.split(":")[0].split(" ")[0] for fault in faults])
+
+
+def _limits(spec: TaskSpec, settings: Settings, reasons: list[str]) -> PlanLimits:
+    asked = spec.constraints
+    seconds = tighter(asked.train_time_s, settings.budget_s)
+    trials = tighter(asked.max_trials, settings.max_trials)
+    if seconds is None and trials is None:
+        seconds = DEFAULT_SECONDS
+        reasons.append(f"No time limit was stated; {DEFAULT_SECONDS:g} seconds are used.")
+    return PlanLimits(
+        seconds=seconds,
+        trials=None if trials is None else int(trials),
+        patience=asked.early_stop_patience_trials,
+        llm_cost_usd=tighter(asked.llm_cost_usd, settings.max_cost_usd),
+        model_size_mb=asked.model_size_mb,
+        latency_ms=asked.latency_ms,
+        latency_percentile=asked.latency_percentile or 50.0,
+        throughput_per_s=asked.throughput_per_s,
+        threshold=spec.metric.threshold,
+    )
+
+
+def _workers(spec: TaskSpec, settings: Settings) -> int:
+    cores = min(psutil.cpu_count() or 1, spec.constraints.cpu_cores or 1_000_000)
+    return max(1, settings.workers or cores)
+
+
+def _families(spec: TaskSpec, card: DataCard, resolved: Resolved, reasons: list[str]) -> list[str]:
+    kept, left_out = [], []
+    for name, row in cards().items():
+        problem = _problem(row, card, resolved.task) or _unwanted(row, spec)
+        if problem is None or name == "baseline":
+            kept.append(row)
+        elif problem:
+            left_out.append(f"{name} ({problem})")
+    if len(kept) < 2:
+        raise RequestError(
+            f"no family of models is left: {'; '.join(left_out)}", missing=["model.allow", "model.forbid"]
+        )
+    if left_out:
+        reasons.append(f"Left out: {', '.join(left_out)}.")
+    return [row.name for row in sorted(kept, key=lambda row: (row.name != "baseline", row.cost))]
+
+
+def _problem(row: FamilyCard, card: DataCard, task: str) -> str | None:
+    classes = next(column.n_unique for column in card.columns if column.name == card.target)
+    if task not in row.tasks:
+        return f"not for {task}"
+    if card.n_rows > row.max_rows:
+        return f"{card.n_rows} rows, at most {row.max_rows}"
+    if task == "multiclass" and classes > row.max_classes:
+        return f"{classes} classes, at most {row.max_classes}"
+    if row.extra and importlib.util.find_spec(row.extra) is None:
+        return f"needs the extra {row.extra}"
+    return None
+
+
+def _unwanted(row: FamilyCard, spec: TaskSpec) -> str | None:
+    words = {row.name, row.group}
+    wanted = _named([*(spec.model.must or []), *(spec.model.allow or [])])
+    if words & _named(spec.model.forbid or []):
+        return "forbidden"
+    if wanted and not words & wanted:
+        return "not among the allowed"
+    if spec.constraints.interpretable and row.group != "linear":
+        return "not interpretable"
+    return None
+
+
+def _named(names: Iterable[str]) -> set[str]:
+    return {_SYNONYMS.get(name, name) for name in names}
+
+
+def _split(spec: TaskSpec, resolved: Resolved, reasons: list[str]) -> SplitPlan:
+    asked, fraction = spec.split, 0.2
+    if isinstance(asked.test, float | int) and 0 < asked.test < 1:
+        fraction = float(asked.test)
+    elif asked.test is not None:
+        reasons.append(f"split.test = {asked.test!r} is understood and not enforced; the last fifth is the test part.")
+    group, time = spec.data.group_key or asked.key, spec.data.time_key or asked.key
+    if asked.kind == "group" or (asked.kind is None and spec.data.group_key):
+        reasons.append(f"Rows with the same {group!r} stay on one side of every split.")
+        return SplitPlan(kind="group", key=group, test_fraction=fraction)
+    if asked.kind in ("time", "rolling_origin") or (asked.kind is None and spec.data.time_key):
+        if time is None:
+            raise RequestError("a split by time needs its column", missing=["data.time_key"])
+        reasons.append(f"The model is tested on the rows that come last by {time!r}.")
+        return SplitPlan(kind="time", key=time, test_fraction=fraction)
+    usual: Kind = "random" if resolved.task == "regression" or asked.kind == "random" else "stratified"
+    return SplitPlan(kind=usual, test_fraction=fraction)
+
+
+def _folds(spec: TaskSpec, card: DataCard, limits: PlanLimits, reasons: list[str]) -> int:
+    if spec.split.k:
+        return max(2, min(spec.split.k, 20))
+    cells = card.n_rows * max(len(card.features()), 1)
+    seconds = limits.seconds or 600.0
+    folds = 5 if cells <= 20_000 * seconds else 3 if cells <= 60_000 * seconds else 1
+    if folds == 1:
+        reasons.append("The table is large for the time, so one hold-out replaces the folds.")
+    return folds
+
+
+def _unenforced(spec: TaskSpec) -> list[str]:
+    flat = spec.stated()
+    loose = [key for key in flat if key not in _ENFORCED and key not in ("language", "outputs")]
+    return [f"{key} = {flat[key]!r} was understood and is not enforced by this version." for key in loose]

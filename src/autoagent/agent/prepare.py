@@ -1,0 +1,157 @@
+"""The first half of a run: understand, inspect, plan and split; after it everything that the search needs is on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autoagent.agent.environment import describe_environment
+from autoagent.agent.plan import Plan, make_plan
+from autoagent.agent.recorder import Recorder
+from autoagent.agent.request import read_request, render_rows
+from autoagent.agent.settings import Settings, source_of
+from autoagent.agent.spec import Understanding
+from autoagent.agent.understand import Resolved, resolve
+from autoagent.agent.understand.evidence import DataEvidence
+from autoagent.data.card import DataCard, inspect
+from autoagent.data.leakage import check_leaks
+from autoagent.data.seal import Schema, write_split
+from autoagent.data.splits import encode_target, make_split
+from autoagent.data.table import Table
+from autoagent.errors import DataError
+from autoagent.llm.client import LLM
+from autoagent.runs.folder import RunFolder
+from autoagent.runs.journal import utc_now
+from autoagent.trace import Graph, bundle, node
+
+
+def prepare(folder: RunFolder, settings: Settings, request: str, llm: LLM | None, recorder: Recorder) -> Plan:
+    """Do everything that comes before the search, traced, and write it down.
+
+    Raises:
+        UserError: the request or the data must change first.
+    """
+    for stale in (folder.data, folder.sealed):  # of an attempt that was killed before it had planned
+        shutil.rmtree(stale, ignore_errors=True)
+    write_json(folder.environment, describe_environment(seed=settings.seed, started=utc_now()))
+    with Graph() as graph:
+        plan = _trace(folder, settings, request, llm, recorder)
+        write_json(folder.graph, graph.to_json())
+    recorder.record("planned", {"families": plan.families, "n_folds": plan.n_folds, "metric": plan.metric})
+    for reason in plan.reasons:
+        recorder.view.note(reason)
+    return plan
+
+
+def _trace(folder: RunFolder, settings: Settings, request: str, llm: LLM | None, recorder: Recorder) -> Plan:
+    @bundle(description="Read the sentence into a typed spec, with the table as evidence.")
+    def understand(request: str, data: str) -> tuple[Understanding, Table, DataEvidence]:
+        return _understand(folder, settings, request, llm, recorder)
+
+    @bundle(description="Find what each column is, what is odd, and what knows the target too well.")
+    def inspect_data(understood: tuple[Understanding, Table, DataEvidence]) -> tuple[Resolved, DataCard]:
+        return _inspect(folder, *understood)
+
+    @bundle(description="Choose models, folds, workers and limits.")
+    def make_the_plan(understood: tuple[Understanding, Table, DataEvidence], found: tuple[Resolved, DataCard]) -> Plan:
+        plan = make_plan(understood[0].spec, found[0], found[1], settings)
+        folder.plan.write_text(plan.model_dump_json(indent=1), encoding="utf-8")
+        return plan
+
+    @bundle(description="Divide the rows and seal the test part.")
+    def split(
+        understood: tuple[Understanding, Table, DataEvidence], found: tuple[Resolved, DataCard], plan: Plan
+    ) -> dict[str, Any]:
+        return _split(folder, understood[1].frame, found[1], plan, recorder)
+
+    understood = understand(node(request, name="request"), node(settings.data, name="data"))
+    found = inspect_data(understood)
+    plan = make_the_plan(understood, found)
+    split(understood, found, plan)
+    made: Plan = plan.data
+    return made
+
+
+def _understand(
+    folder: RunFolder, settings: Settings, request: str, llm: LLM | None, recorder: Recorder
+) -> tuple[Understanding, Table, DataEvidence]:
+    understanding, table, evidence = read_request(request, source_of(folder, settings), llm=llm)
+    if table is None:
+        raise DataError("there is no data; name a file or a built-in table")
+    folder.spec.write_text(understanding.model_dump_json(indent=1), encoding="utf-8")
+    recorder.view.understood(render_rows(understanding))
+    recorder.record("understood", {"spec": understanding.spec.to_json()})
+    for text in (*understanding.notices, *table.repairs):
+        recorder.note(text)
+    return understanding, table, evidence
+
+
+def _inspect(
+    folder: RunFolder, understanding: Understanding, table: Table, evidence: DataEvidence
+) -> tuple[Resolved, DataCard]:
+    resolved = resolve(understanding, evidence)
+    frame = table.frame.drop(columns=understanding.spec.data.features_exclude or [], errors="ignore")
+    card = inspect(frame, target=resolved.target, task=resolved.task, name=table.name)
+    folder.card.write_text(card.model_dump_json(indent=1), encoding="utf-8")
+    return resolved, card
+
+
+def _split(folder: RunFolder, frame: pd.DataFrame, card: DataCard, plan: Plan, recorder: Recorder) -> dict[str, Any]:
+    rows = frame.drop(columns=plan.excluded, errors="ignore")
+    rows = rows[rows[plan.target].notna()].reset_index(drop=True)
+    y, classes = encode_target(rows[plan.target], plan.task)
+    key = None if plan.split.key is None else rows[plan.split.key]
+    split = make_split(
+        y,
+        task=plan.task,
+        seed=plan.seed,
+        kind=plan.split.kind,
+        key=key,
+        test_fraction=plan.split.test_fraction,
+        n_folds=plan.n_folds,
+    )
+    write_leaks(folder, rows, y, plan, recorder)
+    hidden = {plan.split.key} if plan.split.kind == "group" else set()
+    roles = {column.name: column.role for column in card.features() if column.name not in hidden}
+    if not roles:
+        raise DataError("no column is left to learn from")
+    schema = Schema(roles=roles, target=plan.target, task=plan.task, classes=classes)
+    write_split(folder.root, rows, y, split, schema)
+    write_json(folder.root / "classes.json", {"kind": class_kind(rows[plan.target]) if classes else "float"})
+    return {
+        "kind": split.kind,
+        "sha256": split.sha256,
+        "n_train": len(split.train_rows),
+        "n_test": len(split.test_rows),
+    }
+
+
+def write_leaks(folder: RunFolder, rows: pd.DataFrame, y: NDArray[np.float64], plan: Plan, recorder: Recorder) -> None:
+    """Check for leaks, write them down and say the grave ones."""
+    found = check_leaks(rows, y, target=plan.target, task=plan.task)
+    write_json(folder.root / "leaks.json", [dataclasses.asdict(leak) for leak in found])
+    for leak in found:
+        if leak.severity == "high":
+            recorder.note(f"Leak suspected: {leak.message}")
+
+
+def class_kind(target: pd.Series) -> str:
+    """Return how the delivered model must write its classes: ``bool``, ``int`` or ``str``."""
+    if pd.api.types.is_bool_dtype(target):
+        return "bool"
+    if pd.api.types.is_numeric_dtype(target) and bool((target == target.round()).all()):
+        return "int"
+    return "float" if pd.api.types.is_numeric_dtype(target) else "str"
+
+
+def write_json(path: Path, value: Mapping[str, Any] | list[Any]) -> None:
+    """Write a JSON file."""
+    path.write_text(json.dumps(value, indent=1, default=str), encoding="utf-8")

@@ -1,0 +1,110 @@
+"""The score of record: computed here, by the parent, from the predictions that a worker left on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoagent.data.metrics import score
+from autoagent.data.seal import read_folds, read_schema
+from autoagent.errors import DataError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TrainData:
+    """The training rows' targets and folds.
+
+    Attributes:
+        y: ``(n,)`` class codes or numbers.
+        folds: ``(train, valid)`` positions.
+        n_classes: 0 for regression.
+    """
+
+    y: Array
+    folds: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
+    n_classes: int
+
+    @classmethod
+    def read(cls, data: Path) -> TrainData:
+        """Read what ``write_split`` wrote."""
+        y = np.load(data / "y.npy", allow_pickle=False)
+        return cls(y, read_folds(data), len(read_schema(data).classes))
+
+
+def read_predictions(trial: Path, data: TrainData) -> Array:
+    """Return a trial's out-of-fold predictions ``(n, k)`` or ``(n,)``, NaN where it predicted nothing.
+
+    Raises:
+        DataError: the file is missing, of the wrong shape, or holds infinite values.
+    """
+    path = trial / "oof.npy"
+    try:
+        values = np.load(path, allow_pickle=False).astype(float)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path.name} of trial {trial.name} cannot be read: {error}") from error
+    wanted = (len(data.y), data.n_classes) if data.n_classes else (len(data.y),)
+    if values.shape != wanted or np.isinf(values).any():
+        raise DataError(f"{path.name} of trial {trial.name} is {values.shape} or not finite; expected {wanted}")
+    return values
+
+
+def known_rows(predictions: Array) -> NDArray[np.bool_]:
+    """Return which rows were predicted."""
+    return ~np.isnan(predictions if predictions.ndim == 1 else predictions.sum(axis=1))
+
+
+def judge(predictions: Array, data: TrainData, metric: str) -> tuple[float, list[float]]:
+    """Return the score over every predicted row and the score of each fold that was predicted whole.
+
+    Raises:
+        DataError: nothing was predicted, or the metric is not defined on it.
+    """
+    known = known_rows(predictions)
+    if not known.any():
+        raise DataError("nothing was predicted")
+    folds = [rows for _, rows in data.folds if known[rows].all()]
+    return score(metric, data.y[known], predictions[known]), [
+        score(metric, data.y[rows], predictions[rows]) for rows in folds
+    ]
+
+
+def outcome_of(trial: Path, data: TrainData, metric: str) -> dict[str, Any]:
+    """Return the journal's facts of a trial whose worker exited: its own facts, our scores.
+
+    A result that cannot be read, or predictions that cannot be scored, make the trial an error; never a score.
+    """
+    try:
+        result = json.loads((trial / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        return failed("error", f"no readable result: {error}")
+    facts = {name: result[name] for name in ("status", "seconds", "predict_s", "model_bytes", "saved", "error")}
+    if facts["status"] not in ("ok", "pruned"):
+        return {**facts, "score": None, "fold_scores": []}
+    try:
+        total, folds = judge(read_predictions(trial, data), data, metric)
+    except DataError as error:
+        return {**failed("error", str(error)), "seconds": facts["seconds"]}
+    whole = facts["status"] == "ok"
+    return {**facts, "score": total if whole else None, "fold_scores": folds}
+
+
+def failed(status: str, error: str, *, seconds: float = 0.0) -> dict[str, Any]:
+    """Return the journal's facts of a trial without a result."""
+    return {
+        "status": status,
+        "score": None,
+        "fold_scores": [],
+        "seconds": seconds,
+        "predict_s": 0.0,
+        "model_bytes": 0,
+        "saved": False,
+        "error": error,
+    }

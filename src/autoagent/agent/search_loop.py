@@ -1,0 +1,169 @@
+"""The search: ask the proposer, run jobs in the pool, tell the journal; nothing finished is lost or run twice."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autoagent.agent.ideas import IdeaSource
+from autoagent.agent.plan import Plan, cards
+from autoagent.agent.pool import Exit, Pool
+from autoagent.agent.recorder import Recorder
+from autoagent.agent.scoring import TrainData, failed, outcome_of
+from autoagent.runs.folder import RunFolder
+from autoagent.runs.state import RunState, TrialRecord
+from autoagent.search.proposer import Proposal, Proposer, View
+from autoagent.search.pruning import prune_below, save_above
+from autoagent.search.trials_log import TrialsLog
+from autoagent.space import Config
+
+_LAST_START_S = 0.5  # nothing is started with less left than this
+_POLL_S = 0.2
+
+
+def visible_trials(state: RunState, number: int, plan: Plan) -> list[TrialRecord] | None:
+    """Return the trials that proposal ``number`` may learn from; None while one of them has not ended.
+
+    With a clock it is whatever has ended. Without one it is every trial up to ``number - n_workers``, so that the
+    proposals do not depend on which worker was faster, and an interrupted run goes on exactly as it would have.
+    """
+    if not plan.deterministic:
+        return state.history()
+    trials = [trial for place, trial in sorted(state.trials.items()) if place <= number - plan.n_workers]
+    return None if any(trial.status is None for trial in trials) else trials
+
+
+def view_of(state: RunState, plan: Plan, ideas: Sequence[tuple[str, Config]], *, left_s: float | None) -> View | None:
+    """Return what the next proposal may depend on; the search and `replay` share it."""
+    number = len(state.trials)
+    ended = visible_trials(state, number, plan)
+    if ended is None:
+        return None
+    proposed = [trial for _, trial in sorted(state.trials.items())]
+    return View(number, ended, proposed, ideas, left_s)
+
+
+@dataclass
+class Search:
+    """One sitting of a search.
+
+    Attributes:
+        stop_at_s: of the budget's clock, when trials must have ended; None without a limit.
+        interrupted: says that the user asked to stop.
+    """
+
+    folder: RunFolder
+    plan: Plan
+    data: TrainData
+    recorder: Recorder
+    pool: Pool
+    proposer: Proposer
+    log: TrialsLog
+    ideas: IdeaSource
+    stop_at_s: float | None
+    interrupted: Callable[[], bool]
+
+    def run(self) -> str:
+        """Search until a limit is reached and return why it ended."""
+        for trial in self.recorder.state.unfinished():
+            self._start(trial)
+        while (reason := self._reason_to_end()) is None:
+            self._ask_for_ideas()
+            started = self._propose()
+            if not self.pool.running and not started:
+                if self.ideas.is_waiting():
+                    self.ideas.wait(_POLL_S)
+                    continue
+                return "nothing is left to try"
+            for ended in self.pool.poll(0.0 if started else _POLL_S):
+                self._finish(ended)
+        self._drop_running()
+        return reason
+
+    def _left_s(self) -> float | None:
+        return None if self.stop_at_s is None else self.stop_at_s - self.recorder.budget.seconds_used()
+
+    def _reason_to_end(self) -> str | None:
+        left, state, limits = self._left_s(), self.recorder.state, self.plan.limits
+        if self.interrupted():
+            return "interrupted"
+        if left is not None and left <= 0:
+            return "time is up"
+        if limits.trials is not None and len(state.finished) >= limits.trials:
+            return "all trials are done"
+        if limits.patience is not None and _idle_trials(state) >= limits.patience:
+            return f"no better in {limits.patience} trials"
+        return None
+
+    def _ask_for_ideas(self) -> None:
+        state = self.recorder.state
+        ended = visible_trials(state, len(state.trials), self.plan)
+        if ended is not None:
+            self.ideas.step(self.recorder, ended, left_s=self._left_s())
+
+    def _propose(self) -> bool:
+        """Start at most one trial; say whether one was started."""
+        left, state = self._left_s(), self.recorder.state
+        full = self.plan.limits.trials is not None and len(state.trials) >= self.plan.limits.trials
+        if full or len(self.pool.running) >= self.plan.n_workers or (left is not None and left < _LAST_START_S):
+            return False
+        view = view_of(state, self.plan, self.ideas.legal(state), left_s=None if left is None else round(left, 2))
+        proposal = None if view is None or self.ideas.holds_back(state) else self.proposer.propose(view)
+        if proposal is None:
+            return False
+        self._record(proposal, len(state.trials), left)
+        self._start(self.recorder.state.trials[len(state.trials)])
+        return True
+
+    def _record(self, proposal: Proposal, number: int, left: float | None) -> None:
+        facts: dict[str, Any] = {"trial": number, "family": proposal.family, "config": proposal.config}
+        left_s = None if left is None else round(left, 2)
+        self.recorder.record("proposed", {**facts, "source": proposal.source, "left_s": left_s})
+
+    def _start(self, trial: TrialRecord) -> None:
+        out = self.folder.trial(trial.number)
+        shutil.rmtree(out, ignore_errors=True)  # what a killed attempt left is not a result
+        out.mkdir(parents=True)
+        self.pool.submit(self._job(trial), preload=cards()[trial.family].preload)
+
+    def _job(self, trial: TrialRecord) -> dict[str, Any]:
+        seen = visible_trials(self.recorder.state, trial.number, self.plan) or []
+        left = self._left_s()
+        return {
+            "kind": "fit",
+            "trial": trial.number,
+            "data": str(self.folder.data.resolve()),
+            "out": str(self.folder.trial(trial.number).resolve()),
+            "family": trial.family,
+            "config": trial.config,
+            "metric": self.plan.metric,
+            "task": self.plan.task,
+            "n_classes": self.data.n_classes,
+            "seed": self.plan.seed,
+            "threads": self.plan.threads,
+            "prune_below": prune_below(seen, len(self.data.folds)),
+            "save_above": save_above(seen, trial.family),
+            "save": True,
+            "deadline_s": self.plan.trial_seconds() if left is None else max(left, 0.1),
+        }
+
+    def _finish(self, ended: Exit) -> None:
+        if ended.ending == "exited":
+            facts = outcome_of(self.folder.trial(ended.trial), self.data, self.plan.metric)
+        else:
+            facts = failed(ended.ending, ended.detail)
+        self.recorder.record("finished", {"trial": ended.trial, **facts})
+        self.log.add(self.recorder.state.trials[ended.trial])
+
+    def _drop_running(self) -> None:
+        for number in self.pool.cancel_all():
+            self.recorder.record("finished", {"trial": number, **failed("interrupted", "the search ended")})
+            self.log.add(self.recorder.state.trials[number])
+
+
+def _idle_trials(state: RunState) -> int:
+    """Return how many trials have ended since the best one did."""
+    best = state.best()
+    return 0 if best is None else len(state.finished) - 1 - state.finished.index(best.number)

@@ -1,0 +1,183 @@
+"""One sitting of a run, from wherever its folder stands to the end: what `run` and `resume` share."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, cast
+
+from optuna.samplers import BaseSampler
+
+from autoagent.agent.finish import Finish, read_json, write_documents
+from autoagent.agent.graph import add_trials
+from autoagent.agent.ideas import TEMPLATE, IdeaSource, ModelIdeas, NoIdeas
+from autoagent.agent.interrupts import Interrupts, watch_interrupts
+from autoagent.agent.plan import Plan, arms_of, cards
+from autoagent.agent.pool import Pool
+from autoagent.agent.prepare import prepare
+from autoagent.agent.recorder import Recorder, View
+from autoagent.agent.scoring import TrainData
+from autoagent.agent.search_loop import Search
+from autoagent.agent.settings import Settings
+from autoagent.errors import TrialFailed
+from autoagent.llm.ask import ask
+from autoagent.llm.client import LLM
+from autoagent.llm.meter import MeteredLLM
+from autoagent.llm.recorded import RecordingLLM
+from autoagent.prompts.replies import Ideas
+from autoagent.registry import family
+from autoagent.runs.budget import Budget, Limits, Resource
+from autoagent.runs.folder import RunFolder
+from autoagent.runs.journal import Journal
+from autoagent.runs.state import RunState
+from autoagent.search.proposer import Arm, Proposer
+from autoagent.search.trials_log import TrialsLog
+
+_FINISH_SHARE = 0.1  # of the time is kept for choosing, delivering, testing and reporting
+_FINISH_MIN_S, _FINISH_MAX_S = 7.0, 40.0
+
+
+@dataclass
+class Sitting:
+    """A run in the hands of this process.
+
+    Attributes:
+        llm: the model behind the recording; None without one.
+        view: shows what happens.
+    """
+
+    folder: RunFolder
+    settings: Settings
+    request: str
+    llm: LLM | None
+    view: View
+    clock: Callable[[], float] = time.monotonic
+
+    def run(self) -> RunState:
+        """Take the run to its end and return its state.
+
+        Raises:
+            UserError: the request or the data must change.
+            TrialFailed: no trial gave a model that could be delivered.
+            RunFolderError: another process works on the run.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(self.folder.lock())
+            journal = stack.enter_context(Journal(self.folder.journal))
+            flag = stack.enter_context(watch_interrupts())
+            recorder = self._recorder(journal)
+            kind = "resumed" if recorder.state.seconds_used or recorder.state.planned else "started"
+            recorder.record(kind, {"request": self.request, "seed": self.settings.seed})
+            if recorder.state.ended is None:
+                self._work(recorder, flag)
+            return recorder.state
+
+    def _recorder(self, journal: Journal) -> Recorder:
+        budget = Budget(Limits(llm_cost_usd=self.settings.max_cost_usd), self.clock)
+        recorder = Recorder(journal, budget, self.view)
+        budget.seconds_before = recorder.state.seconds_used
+        spent = {name: amount for name, amount in recorder.state.spent.items() if name != "seconds"}
+        budget.book(cast("Mapping[Resource, float]", spent))
+        return recorder
+
+    def _work(self, recorder: Recorder, flag: Interrupts) -> None:
+        llm = self._llm(recorder)
+        if not recorder.state.planned:
+            plan = prepare(self.folder, self.settings, self.request, llm, recorder)
+        else:
+            plan = Plan.model_validate(read_json(self.folder.plan))
+        recorder.budget.limits = plan.limits.budget()
+        data = TrainData.read(self.folder.data)
+        reason = self._search(plan, data, llm, recorder, flag)
+        Finish(self.folder, plan, data, recorder, plan.limits.seconds).run(reason)
+        add_trials(self.folder, recorder.state)
+        for problem in write_documents(self.folder):
+            recorder.note(problem)
+
+    def _llm(self, recorder: Recorder) -> LLM | None:
+        if self.llm is None and self.settings.llm == "none":
+            return None
+        inner = None if self.llm is None else MeteredLLM(self.llm, recorder.budget)
+        return RecordingLLM(inner, self.folder.llm)
+
+    def _search(self, plan: Plan, data: TrainData, llm: LLM | None, recorder: Recorder, flag: Interrupts) -> str:
+        if recorder.state.selection is not None:
+            return "resumed after the search"
+        arms = arms_of(plan)
+        pool = Pool(plan.memory_bytes, threads=plan.threads)
+        ideas = self._ideas(plan, arms, llm)
+        search = Search(
+            folder=self.folder,
+            plan=plan,
+            data=data,
+            recorder=recorder,
+            pool=pool,
+            proposer=proposer_of(plan, arms),
+            log=TrialsLog(self.folder.trials_log, {a.name: a.space for a in arms}, recorder.state.history()),
+            ideas=ideas,
+            stop_at_s=search_end(plan.limits.seconds),
+            interrupted=flag,
+        )
+        try:
+            for preload in sorted({cards()[name].preload for name in plan.families}):
+                pool.warm(preload)
+            return search.run()
+        finally:
+            ideas.close()
+            pool.close()
+
+    def _ideas(self, plan: Plan, arms: list[Arm], llm: LLM | None) -> IdeaSource:
+        if llm is None:
+            return NoIdeas()
+
+        def ask_ideas(context: Mapping[str, object], timeout_s: float) -> Ideas:
+            return ask(llm, TEMPLATE, context, Ideas, timeout_s=timeout_s)
+
+        return ModelIdeas(ask_ideas, arms, idea_facts(self.folder, plan), blocking=plan.deterministic)
+
+
+def search_end(seconds: float | None) -> float | None:
+    """Return when trials must have ended, so that the finish fits into the budget."""
+    if seconds is None:
+        return None
+    reserve = min(max(_FINISH_MIN_S, _FINISH_SHARE * seconds), _FINISH_MAX_S, 0.5 * seconds)
+    return seconds - reserve
+
+
+def proposer_of(plan: Plan, arms: list[Arm]) -> Proposer:
+    """Return the proposer of a plan; the search and `replay` share it."""
+    build = cast("Callable[..., BaseSampler]", family("samplers")[plan.sampler].load())
+    return Proposer(arms, seed=plan.seed, sampler=plan.sampler, build=build)
+
+
+def idea_facts(folder: RunFolder, plan: Plan) -> dict[str, object]:
+    """Return what a language model is shown of the task: no rows, and names only as quoted data."""
+    card = read_json(folder.card)
+    columns = [{key: c[key] for key in ("name", "role", "n_missing", "n_unique")} for c in card["columns"][:60]]
+    facts = {key: card[key] for key in ("name", "n_rows", "target", "task", "target_summary")}
+    spec: dict[str, Any] = read_json(folder.spec)
+    return {
+        "request": spec["request"],
+        "spec": {key: value for key, value in spec["spec"].items() if value not in (None, {}, [])},
+        "data_card": {**facts, "columns": columns, "n_columns": len(card["columns"])},
+        "metric": plan.metric,
+        "task": plan.task,
+    }
+
+
+def forget(folder: RunFolder) -> None:
+    """Remove a run folder in which nothing has been spent yet."""
+    shutil.rmtree(folder.root, ignore_errors=True)
+
+
+def raise_for_failure(state: RunState) -> None:
+    """Raise when a run ended without a model.
+
+    Raises:
+        TrialFailed: so.
+    """
+    if state.exported is None:
+        raise TrialFailed("the run has no model", kind="error")
