@@ -1,4 +1,4 @@
-"""Configurations that a language model proposes: asked for a few times, checked against the spaces, never waited for."""
+"""Configurations that a language model proposes: asked for a few times and checked against the spaces."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from autoagent.data.card import DataCard
 from autoagent.data.metrics import METRICS
 from autoagent.data.splits import Kind
 from autoagent.errors import RequestError
-from autoagent.registry import Card, family
+from autoagent.registry import family
 from autoagent.runs.budget import Limits, tighter
 from autoagent.search.proposer import Arm
 from autoagent.space import Config, Space

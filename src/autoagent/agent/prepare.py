@@ -1,4 +1,4 @@
-"""The first half of a run: understand, inspect, plan and split; after it everything that the search needs is on disk."""
+"""The first half of a run: understand, inspect, plan, split; afterwards all that the search needs is on disk."""
 
 from __future__ import annotations
 

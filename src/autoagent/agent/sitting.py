@@ -73,6 +73,8 @@ class Sitting:
             recorder.record(kind, {"request": self.request, "seed": self.settings.seed})
             if recorder.state.ended is None:
                 self._work(recorder, flag)
+            if not self.folder.report.exists():  # also when a kill fell between the end and the report
+                self._document(recorder)
             return recorder.state
 
     def _recorder(self, journal: Journal) -> Recorder:
@@ -93,6 +95,8 @@ class Sitting:
         data = TrainData.read(self.folder.data)
         reason = self._search(plan, data, llm, recorder, flag)
         Finish(self.folder, plan, data, recorder, plan.limits.seconds).run(reason)
+
+    def _document(self, recorder: Recorder) -> None:
         add_trials(self.folder, recorder.state)
         for problem in write_documents(self.folder):
             recorder.note(problem)
