@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -73,13 +74,13 @@ class Result:
         return self.folder.report
 
     @property
-    def _test(self) -> dict[str, object]:
+    def _test(self) -> dict[str, Any]:
         if self.state.test is None:
             raise RunFolderError(f"{self.folder.root} has no test result yet; resume the run")
         return dict(self.state.test)
 
 
-def run(
+def run(  # noqa: PLR0913 - the options of the command line, all but two keyword-only
     data: str | Path | pd.DataFrame,
     request: str,
     *,

@@ -58,7 +58,8 @@ def read_predictions(trial: Path, data: TrainData) -> Array:
 
 def known_rows(predictions: Array) -> NDArray[np.bool_]:
     """Return which rows were predicted."""
-    return ~np.isnan(predictions if predictions.ndim == 1 else predictions.sum(axis=1))
+    rows: Array = predictions if predictions.ndim == 1 else predictions.sum(axis=1)
+    return ~np.isnan(rows)
 
 
 def judge(predictions: Array, data: TrainData, metric: str) -> tuple[float, list[float]]:

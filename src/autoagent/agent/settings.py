@@ -64,7 +64,7 @@ def keep_frame(folder: RunFolder, frame: pd.DataFrame) -> None:
     for place in range(plain.shape[1]):
         column = plain.iloc[:, place]
         if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True).startswith("mixed"):
-            plain.isetitem(place, column.map(str, na_action="ignore"))
+            plain.isetitem(place, column.map(str, na_action="ignore").array)
     plain.to_parquet(folder.root / INPUT, index=False)
 
 
