@@ -1,6 +1,9 @@
 """A language model's ideas: asked in turns, checked, counted when they cannot be used, and bounded by the budget."""
 
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from autoagent.agent.ideas import MAX_TURNS, ModelIdeas
 from autoagent.agent.recorder import NullView, Recorder
@@ -16,8 +19,10 @@ ARMS = [Arm("linear", Space({"C": Param(Float(0.001, 1000.0, log=True), 1.0)}), 
 ENDED = [TrialRecord(n, "linear", {"C": 1.0 + n}, "tpe", "ok", 0.5, (0.5,)) for n in range(100)]
 
 
-def _recorder(folder: Path) -> Recorder:
-    return Recorder(Journal(folder / "journal.jsonl"), Budget(Limits(), lambda: 0.0), NullView())
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[Recorder]:
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        yield Recorder(journal, Budget(Limits(), lambda: 0.0), NullView())
 
 
 def _turns(ideas: ModelIdeas, recorder: Recorder, count: int) -> None:
@@ -26,12 +31,11 @@ def _turns(ideas: ModelIdeas, recorder: Recorder, count: int) -> None:
         ideas.wait(5.0)
 
 
-def test_good_ideas_are_kept_once_and_bad_ones_are_counted(tmp_path: Path) -> None:
+def test_good_ideas_are_kept_once_and_bad_ones_are_counted(recorder: Recorder) -> None:
     def answer(context: object, timeout_s: float) -> Ideas:
         rows = [("linear", {"C": 10.0}), ("linear", {"C": 10.0000001}), ("linear", {"C": -1.0}), ("magic", {})]
         return Ideas(ideas=[Idea(family=family, config=config, reason="r") for family, config in rows])
 
-    recorder = _recorder(tmp_path)
     ideas = ModelIdeas(answer, ARMS, {}, blocking=True)
     _turns(ideas, recorder, 2)
     assert ideas.legal(recorder.state) == [("linear", {"C": 10.0})]
@@ -40,39 +44,38 @@ def test_good_ideas_are_kept_once_and_bad_ones_are_counted(tmp_path: Path) -> No
     assert any("magic" in text for text in failures)
 
 
-def test_a_reply_that_cannot_be_used_is_a_turn_that_is_seen(tmp_path: Path) -> None:
+def test_a_reply_that_cannot_be_used_is_a_turn_that_is_seen(recorder: Recorder) -> None:
     def answer(context: object, timeout_s: float) -> Ideas:
         raise ReplyError("not JSON")
 
-    recorder = _recorder(tmp_path)
     _turns(ModelIdeas(answer, ARMS, {}, blocking=True), recorder, 2)
     assert recorder.state.llm_turns == 1
     assert "llm_failed" in [event.kind for event in recorder.journal.events]
 
 
-def test_it_is_asked_no_more_once_the_budget_says_no(tmp_path: Path) -> None:
+def test_it_is_asked_no_more_once_the_budget_says_no(recorder: Recorder) -> None:
     calls = []
 
     def answer(context: object, timeout_s: float) -> Ideas:
         calls.append(1)
         raise BudgetExceeded("no dollars left", resource="llm_cost_usd")
 
-    _turns(ModelIdeas(answer, ARMS, {}, blocking=True), _recorder(tmp_path), 10)
+    _turns(ModelIdeas(answer, ARMS, {}, blocking=True), recorder, 10)
     assert len(calls) == 1
 
 
-def test_there_are_only_so_many_turns(tmp_path: Path) -> None:
+def test_there_are_only_so_many_turns(recorder: Recorder) -> None:
     calls = []
 
     def answer(context: object, timeout_s: float) -> Ideas:
         calls.append(1)
         return Ideas(ideas=[])
 
-    _turns(ModelIdeas(answer, ARMS, {}, blocking=True), _recorder(tmp_path), 4 * MAX_TURNS)
+    _turns(ModelIdeas(answer, ARMS, {}, blocking=True), recorder, 4 * MAX_TURNS)
     assert len(calls) == MAX_TURNS
 
 
-def test_it_is_not_asked_before_every_family_was_tried_once(tmp_path: Path) -> None:
+def test_it_is_not_asked_before_every_family_was_tried_once(recorder: Recorder) -> None:
     ideas = ModelIdeas(lambda context, timeout_s: Ideas(ideas=[]), ARMS, {}, blocking=True)
-    ideas.step(_recorder(tmp_path), [], left_s=None)
+    ideas.step(recorder, [], left_s=None)
     assert not ideas.is_waiting()
