@@ -30,7 +30,7 @@ class ScriptedLLM:
         """Take the script.
 
         Args:
-            replies: text, a mapping or a pydantic model (sent as JSON), a function of the request, or an error to raise.
+            replies: text, a mapping or pydantic model (sent as JSON), a function of the request, or an error.
             loop: begin again when the script has run out.
             name: the model's name.
         """
