@@ -10,12 +10,12 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
+from tests.llm.server import GOOD, Say, Server, completion, error, serve
 
 from autoagent.errors import LLMError
 from autoagent.llm.attempt import retry_after
 from autoagent.llm.client import OpenAIClient
 from autoagent.llm.messages import Message, Request
-from tests.llm.server import GOOD, Say, Server, completion, error, serve
 
 CANARY = "sk-canary-1234567890abcdef"
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"answer": {"type": "integer"}}, "required": ["answer"]}

@@ -97,7 +97,7 @@ def _join(text: str, rules: Fields, reading: Reading, evidence: DataEvidence) ->
     words = dict(rules.words)
     notices: list[str] = []
     for field in reading.fields:
-        problem = _problem(field, text, values, evidence)
+        problem = _problem(field, text, values, evidence) or _taken(field, rules)
         if problem:
             notices.append(f"The language model's field {field.key} = {field.value!r} was left out: {problem}.")
         elif field.key not in values or not field.key.startswith(_RULES_FIRST):
@@ -126,6 +126,19 @@ def _problem(field: ReadField, text: str, values: Mapping[str, Value], evidence:
     )
     if evidence.columns and is_column and not all(name in evidence.names for name in columns):
         return "the table has no such column"
+    if not evidence.columns and is_column and not all(_plain(str(name)) in _plain(text) for name in columns):
+        return "the request does not name it"
+    return None
+
+
+def _taken(field: ReadField, rules: Fields) -> str | None:
+    """Say which limit the rules read from the same words: "4 cores" is no four megabytes."""
+    if not field.key.startswith("constraints.") or field.key in rules.values:
+        return None
+    quote = _plain(field.words)
+    for key, words in rules.words.items():
+        if key.startswith("constraints.") and _plain(words) and (quote in _plain(words) or _plain(words) in quote):
+            return f"these words state {key}"
     return None
 
 
