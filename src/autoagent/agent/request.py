@@ -1,0 +1,71 @@
+"""From a sentence and a data source to an understanding, with planted instructions looked for and reported."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from autoagent.agent.spec import Understanding
+from autoagent.agent.understand import DataEvidence, understand
+from autoagent.agent.understand.injection import Suspicion, suspicions
+from autoagent.data.readers import read_table
+from autoagent.data.table import Table
+from autoagent.llm.ask import ask
+from autoagent.llm.client import LLM
+
+_TIMEOUT_S = 60.0
+_SIDE_FILES = (".txt", ".md", ".rst", ".json", ".yaml", ".yml")
+_SIDE_BYTES = 100_000  # a longer file beside the data is not a note to the reader
+_SIDE_MOST = 20
+
+
+def read_request(
+    text: str, data: str | Path | pd.DataFrame | None, *, llm: LLM | None = None
+) -> tuple[Understanding, Table | None, DataEvidence]:
+    """Read a request, with the table as evidence if there is one.
+
+    Args:
+        text: the sentence.
+        data: a built-in name, a path, a DataFrame or None.
+        llm: reads the sentence too; without it the rules read alone.
+
+    Raises:
+        DataError: the data cannot be read.
+    """
+    table = None if data is None else read_table(data)
+    evidence = DataEvidence() if table is None else _evidence(table)
+    bound = None if llm is None else functools.partial(ask, llm, timeout_s=_TIMEOUT_S)
+    return understand(text, evidence=evidence, ask=bound), table, evidence
+
+
+def render_rows(understanding: Understanding) -> list[tuple[str, str, str]]:
+    """Return the stated fields as rows for people: key, value, the words that state it."""
+    rows = understanding.spec.stated()
+    return [(key, _shown(value), understanding.evidence.get(key, "")) for key, value in rows.items()]
+
+
+def _evidence(table: Table) -> DataEvidence:
+    found = DataEvidence.of(table.frame, default_target=table.default_target, name=table.name)
+    beside = _side_notes(Path(table.source))
+    return dataclasses.replace(found, suspicious=(*found.suspicious, *beside)) if beside else found
+
+
+def _side_notes(source: Path) -> tuple[Suspicion, ...]:
+    """Look for instructions in small text files beside the data; they change nothing, and they are reported."""
+    if not source.is_file():
+        return ()
+    notes = [p for p in sorted(source.parent.iterdir()) if p.suffix.lower() in _SIDE_FILES and p != source]
+    found: list[Suspicion] = []
+    for path in notes[:_SIDE_MOST]:
+        if path.is_file() and path.stat().st_size <= _SIDE_BYTES:
+            text = path.read_text(encoding="utf-8", errors="replace")
+            found += suspicions(f"the file {path.name!r} beside the data", text.splitlines(), limit=1)
+    return tuple(found)
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
