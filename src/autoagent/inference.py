@@ -1,1 +1,499 @@
-"""Prediction with a delivered model; needs only numpy, pandas and onnxruntime."""
+"""Prediction with a delivered model; needs only numpy, pandas and onnxruntime, and runs alone as ``predict.py``.
+
+A delivered model is a folder: ``model.json`` names its members, each part of a member is a recipe that turns rows
+into a matrix and an ONNX model that turns the matrix into probabilities or numbers. Training applies the same recipes
+by the same code, so there is no difference between the two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import functools
+import itertools
+import json
+import re
+import statistics
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+Matrix = NDArray[np.float32]
+
+FORMAT = 1
+NUMBER_LIMIT = 1e30  # larger numbers are read as this: squares stay finite, and it is a float32
+SCALED_LIMIT = 100.0  # of standardised numbers, so that one odd cell cannot outweigh a whole row
+DATE_FIELDS = ("year", "month", "day", "weekday", "hour", "epoch_days")
+_WORD = re.compile(r"\w+")
+_MAX_TEXT = 20_000  # characters of one cell that are read
+_CHUNK = 20_000  # rows predicted at once
+_MISSING_TEXTS = ["", "?", "NA", "N/A", "n/a", "na", "NaN", "nan", "null", "NULL", "None", "#N/A", "-nan", "missing"]
+
+
+class InputError(ValueError):
+    """The rows do not fit the model; the message names every fault."""
+
+
+def apply_recipe(recipe: Mapping[str, Any], frame: pd.DataFrame) -> Matrix:
+    """Turn rows into a matrix.
+
+    A missing column, an unreadable or infinite number, an unreadable date count as missing; a category never seen in
+    training counts as a rare one. No row can make it fail.
+
+    Args:
+        recipe: what ``autoagent.train.features.fit_recipe`` returned.
+        frame: ``n`` rows; other columns are ignored and the order of columns does not matter.
+
+    Returns:
+        ``(n, d)`` float32; NaN stands for missing where the recipe does not impute.
+    """
+    return Recipe(recipe).apply(Cells(frame))
+
+
+class Cells:
+    """The cells of some rows, read once as numbers, levels, dates or words for all recipes that want them."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+        self._place = {str(name).strip(): i for i, name in reversed(list(enumerate(frame.columns)))}
+        self._plain = [isinstance(dtype, np.dtype) and dtype.kind in "iuf" for dtype in frame.dtypes]
+        self._seen: dict[object, Any] = {}
+        self.n = len(frame)
+
+    def numbers(self, columns: tuple[str, ...]) -> Array:
+        """Return ``(n, c)`` numbers; NaN is missing."""
+        return self._once(("numbers", columns), lambda: self._numbers(columns))  # type: ignore[no-any-return]  # a cache
+
+    def levels(self, column: str) -> tuple[Codes, list[str]]:
+        """Return ``(n,)`` positions in the list of different values as text; -1 is missing."""
+        return self._once(("levels", column), lambda: _levels(self.series(column), self.n))  # type: ignore[no-any-return]  # a cache
+
+    def dates(self, column: str, form: str) -> Array:
+        """Return ``(n, 6)``, the ``DATE_FIELDS``; NaN is missing."""
+        return self._once(("dates", column, form), lambda: _dates(self.series(column), self.n, form))  # type: ignore[no-any-return]  # a cache
+
+    def words(self, column: str) -> list[list[str]]:
+        """Return the words of each cell, and its pairs of neighbouring words."""
+        return self._once(("words", column), lambda: self._words(column))  # type: ignore[no-any-return]  # a cache
+
+    def _once(self, key: object, read: Callable[[], Any]) -> Any:  # noqa: ANN401 - a cache of three kinds of value
+        if key not in self._seen:
+            self._seen[key] = read()
+        return self._seen[key]
+
+    def series(self, column: str) -> pd.Series | None:
+        """Return a column, or None where there is none."""
+        place = self._place.get(column)
+        return None if place is None else self._frame.iloc[:, place]
+
+    def _numbers(self, columns: tuple[str, ...]) -> Array:
+        places = [self._place.get(column) for column in columns]
+        if all(place is not None and self._plain[place] for place in places):
+            values = self._frame.iloc[:, places].to_numpy(dtype=np.float64, copy=True)
+        else:
+            values = np.empty((self.n, len(columns)))
+            for i, column in enumerate(columns):
+                values[:, i] = _as_numbers(self.series(column))
+        values[~np.isfinite(values)] = np.nan
+        return np.clip(values, -NUMBER_LIMIT, NUMBER_LIMIT, out=values)
+
+    def _words(self, column: str) -> list[list[str]]:
+        codes, texts = self.levels(column)
+        found = [words_of(text) for text in texts]
+        found.append([])
+        return [found[code] for code in codes]
+
+
+def words_of(text: str) -> list[str]:
+    """Return the lower-case words of a text and its pairs of neighbours."""
+    words = _WORD.findall(text[:_MAX_TEXT].lower())
+    return words + [f"{a} {b}" for a, b in itertools.pairwise(words)]
+
+
+def _as_numbers(series: pd.Series | None) -> Any:  # noqa: ANN401 - an array or one NaN, both assigned to a column
+    if series is None:
+        return np.nan
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
+        return series.to_numpy(dtype=np.float64)
+    if pd.api.types.is_numeric_dtype(series.dtype) and series.dtype.kind != "c":
+        return series.to_numpy(dtype=np.float64, na_value=np.nan)
+    if series.dtype.kind in "mMc":
+        return np.nan
+    values = series.astype(object)
+    try:
+        return np.asarray(pd.to_numeric(values, errors="coerce"), dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):  # a list in a cell, an integer of a thousand digits
+        return np.array([_number(value) for value in values], dtype=np.float64)
+
+
+def _number(value: object) -> float:
+    try:
+        return float(str(value))
+    except ValueError:
+        return float("nan")
+
+
+def _levels(series: pd.Series | None, n: int) -> tuple[Codes, list[str]]:
+    if series is None:
+        return np.full(n, -1, dtype=np.int64), []
+    try:
+        codes, values = pd.factorize(series)
+    except TypeError:  # a list or a dict in a cell
+        codes, values = pd.factorize(series.map(str, na_action="ignore"))
+    names = [level_text(value) for value in values]
+    place: dict[str, int] = {}
+    merged = np.array([place.setdefault(name, len(place)) for name in names] + [-1], dtype=np.int64)
+    if "" in place:  # a blank cell is no level
+        merged[merged == place[""]] = -1
+    return merged[codes], list(place)
+
+
+def level_text(value: object) -> str:
+    """Return a category's name; 1, 1.0 and the numpy numbers have the same."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def parse_dates(values: pd.Series, form: str) -> pd.Series:
+    """Parse dates by one format, then what is left by ISO 8601, then as best one can; naive, UTC."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a cell that is no date is missing, no reason to warn
+        found = pd.to_datetime(values, format=form, errors="coerce", utc=True)
+        for other in ("ISO8601", "mixed"):
+            lost = found.isna() & values.notna()
+            if form != other and lost.any():
+                found = found.where(~lost, pd.to_datetime(values.where(lost), format=other, errors="coerce", utc=True))
+    return found.dt.tz_localize(None)
+
+
+def _dates(series: pd.Series | None, n: int, form: str) -> Array:
+    if series is None or series.dtype.kind in "biufcm":
+        return np.full((n, len(DATE_FIELDS)), np.nan)
+    if isinstance(series.dtype, pd.DatetimeTZDtype):
+        moments = series.dt.tz_convert("UTC").dt.tz_localize(None)
+    elif series.dtype.kind == "M":
+        moments = series
+    else:
+        codes, texts = _levels(series, n)
+        parsed = parse_dates(pd.Series([*texts, None], dtype=object), form)
+        return _date_fields(parsed)[codes]
+    return _date_fields(moments)
+
+
+def _date_fields(moments: pd.Series) -> Array:
+    at = moments.dt
+    days = moments.to_numpy(dtype="datetime64[s]").astype(np.int64) / 86_400
+    columns = [at.year, at.month, at.day, at.day_of_week, at.hour, days]
+    fields = np.column_stack([np.asarray(column, dtype=np.float64) for column in columns])
+    fields[moments.isna().to_numpy()] = np.nan
+    return fields
+
+
+class Recipe:
+    """A recipe made ready: its lists are arrays, its levels are looked up."""
+
+    def __init__(self, recipe: Mapping[str, Any]) -> None:
+        if recipe.get("format") != FORMAT:
+            raise InputError(f"recipe format {recipe.get('format')!r} is not {FORMAT}; use the version that wrote it")
+        self._impute = bool(recipe["impute"])
+        self._steps = [_STEPS[block["kind"]](block, self._impute) for block in recipe["blocks"]]
+        self.width = int(recipe["width"])
+
+    def apply(self, cells: Cells) -> Matrix:
+        """Return ``(n, d)`` float32."""
+        parts = [step(cells) for step in self._steps]
+        return np.concatenate(parts, axis=1, dtype=np.float32, casting="unsafe") if parts else _zeros(cells.n)
+
+
+def _zeros(n: int) -> Matrix:
+    return np.zeros((n, 1), dtype=np.float32)  # a model needs one column
+
+
+Step = Callable[[Cells], NDArray[Any]]
+
+
+def _number_step(block: Mapping[str, Any], impute: bool) -> Step:
+    columns = tuple(block["columns"])
+    fill, shift, scale = (np.array(block[name], dtype=np.float64) for name in ("fill", "shift", "scale"))
+    flags = np.array(block["flags"], dtype=np.int64)
+    curves = [(np.array(q, dtype=np.float64), _scores(len(q), ranks)) for q, ranks in block["curves"]]
+    limit = SCALED_LIMIT if block["scaled"] else np.inf
+
+    def apply(cells: Cells) -> NDArray[Any]:
+        read = cells.numbers(columns)
+        values = np.where(np.isnan(read), fill, read) if impute else read
+        if curves:
+            values = np.column_stack([np.interp(values[:, i], *curve) for i, curve in enumerate(curves)])
+        else:
+            values = np.clip((values - shift) * scale, -limit, limit)
+        return np.concatenate([values, np.isnan(read[:, flags])], axis=1) if len(flags) else values
+
+    return apply
+
+
+def _scores(m: int, ranks: Sequence[float] | None) -> Array:
+    return np.array(_normal_scores(m)) if ranks is None else np.array([_normal_score(rank, m) for rank in ranks])
+
+
+@functools.lru_cache(maxsize=512)
+def _normal_scores(m: int) -> tuple[float, ...]:
+    return tuple(_normal_score((i + 0.5) / m, m) for i in range(m))
+
+
+def _normal_score(rank: float, m: int) -> float:
+    return statistics.NormalDist().inv_cdf(min(max(rank, 1e-4), 1 - 1e-4)) if m > 1 else 0.0
+
+
+def _look_up(block: Mapping[str, Any]) -> Callable[[Cells], Codes]:
+    """Return what reads a column as positions of ``levels``; L is another value, L + 1 is missing."""
+    column, place = block["column"], {name: i for i, name in enumerate(block["levels"])}
+    other = len(place)
+
+    def read(cells: Cells) -> Codes:
+        codes, texts = cells.levels(column)
+        known = np.array([*(place.get(text, other) for text in texts), other + 1], dtype=np.int64)
+        return known[codes]
+
+    return read
+
+
+def _table_step(block: Mapping[str, Any], impute: bool) -> Step:
+    """Each level has a row of the table; so have another value and a missing one."""
+    read = _look_up(block)
+    size = len(block["levels"])
+    if block["kind"] == "onehot":
+        extra = int(block["other"]) + int(block["missing"])
+        table = np.zeros((size + 2, size + extra))
+        table[np.arange(size), np.arange(size)] = 1.0
+        if block["other"]:
+            table[size, size] = 1.0
+        if block["missing"]:
+            table[size + 1, -1] = 1.0
+    elif block["kind"] == "ordinal":
+        unknown = float(block["unknown"]) if impute else np.nan
+        table = np.array([*range(size), unknown, unknown], dtype=np.float64)[:, None]
+    else:
+        table = np.array(block["table"], dtype=np.float64)
+    small = table.astype(np.float32)
+    return lambda cells: small[read(cells)]
+
+
+def _date_step(block: Mapping[str, Any], impute: bool) -> Step:
+    column, form = block["column"], block["form"]
+    kept = [DATE_FIELDS.index(name) for name in block["fields"]]
+    fill, shift, scale = (np.array(block[name], dtype=np.float64) for name in ("fill", "shift", "scale"))
+
+    def apply(cells: Cells) -> NDArray[Any]:
+        values = cells.dates(column, form)[:, kept]
+        if impute:
+            values = np.where(np.isnan(values), fill, values)
+        return np.asarray((values - shift) * scale)
+
+    return apply
+
+
+def _text_step(block: Mapping[str, Any], impute: bool) -> Step:
+    column, place = block["column"], {word: i for i, word in enumerate(block["words"])}
+    idf = np.array(block["idf"], dtype=np.float64)
+    turn = None if block["svd"] is None else np.array(block["svd"], dtype=np.float64)
+
+    def apply(cells: Cells) -> NDArray[Any]:
+        rows = cells.words(column)
+        counts = count_words(rows, place)
+        values = np.log1p(counts, out=counts) * idf
+        values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+        if turn is not None:
+            values = values @ turn
+        length = np.log1p(np.fromiter((len(row) for row in rows), dtype=np.float64, count=len(rows)))
+        return np.concatenate([values, length[:, None]], axis=1)
+
+    return apply
+
+
+def count_words(rows: Sequence[Sequence[str]], place: Mapping[str, int]) -> Array:
+    """Return how often each known word occurs, ``(n, w)``."""
+    flat = [i * len(place) + place[word] for i, row in enumerate(rows) for word in row if word in place]
+    counts = np.bincount(np.array(flat, dtype=np.int64), minlength=len(rows) * len(place))
+    return counts.reshape(len(rows), len(place)).astype(np.float64)
+
+
+_STEPS: dict[str, Callable[[Mapping[str, Any], bool], Step]] = {
+    "number": _number_step,
+    "onehot": _table_step,
+    "ordinal": _table_step,
+    "target": _table_step,
+    "date": _date_step,
+    "text": _text_step,
+}
+
+
+class Model:
+    """A delivered model.
+
+    Attributes:
+        facts: what ``model.json`` says.
+        schema: the JSON schema of one input row.
+        classes_: the classes in their original type; empty for regression.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+        self.facts: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        if self.facts.get("format") != FORMAT:
+            raise InputError(f"model format {self.facts.get('format')!r} is not {FORMAT}; use its own predict.py")
+        self.schema: dict[str, Any] = json.loads((folder / "schema.json").read_text(encoding="utf-8"))
+        self.classes_ = _classes(self.facts["classes"], self.facts["class_kind"])
+        self._recipes: dict[str, Recipe] = {}
+        self._members = [
+            (float(member["weight"]), [self._part(folder, name, threads) for name in member["parts"]])
+            for member in self.facts["members"]
+        ]
+
+    @classmethod
+    def load(cls, folder: str | Path, *, threads: int = 1) -> Model:
+        """Load a delivered folder; ``threads`` is for large batches, one row is fastest with 1."""
+        return cls(Path(folder), threads=threads)
+
+    def _part(self, folder: Path, name: str, threads: int) -> tuple[str, Any]:
+        shared = self.facts.get("recipes", {}).get(name, name)
+        if shared not in self._recipes:
+            self._recipes[shared] = Recipe(json.loads((folder / shared / "recipe.json").read_text(encoding="utf-8")))
+        return shared, _open_session(folder / name / "model.onnx", threads)
+
+    def predict(self, frame: pd.DataFrame) -> NDArray[Any]:
+        """Return ``(n,)`` classes in their original type, or numbers.
+
+        Raises:
+            InputError: columns are missing or named twice.
+        """
+        values = self.raw(frame)
+        if self.facts["task"] == "regression":
+            return values
+        rule = self.facts.get("rule")
+        return self.classes_[(values * np.array(rule) if rule else values).argmax(axis=1)]
+
+    def predict_proba(self, frame: pd.DataFrame) -> Array:
+        """Return ``(n, k)`` class probabilities in the order of ``classes_``.
+
+        Raises:
+            InputError: the model predicts numbers, or columns are missing or named twice.
+        """
+        if self.facts["task"] == "regression":
+            raise InputError("this model predicts numbers and has no class probabilities; use predict")
+        return self.raw(frame)
+
+    def raw(self, frame: pd.DataFrame) -> Array:
+        """Return the blend: ``(n, k)`` probabilities or ``(n,)`` numbers. Raises as ``predict``."""
+        self._check(frame)
+        chunks = [self._blend(Cells(frame.iloc[at : at + _CHUNK])) for at in range(0, len(frame), _CHUNK)]
+        k = len(self.classes_)
+        return np.concatenate(chunks) if chunks else np.empty((0, k) if k else 0)
+
+    def part_outputs(self, frame: pd.DataFrame, *, member: int, part: int) -> Array:
+        """Return what one part of one member predicts."""
+        recipe, session = self._members[member][1][part]
+        return _run(session, self._recipes[recipe].apply(Cells(frame)))
+
+    def _blend(self, cells: Cells) -> Array:
+        matrices = {name: recipe.apply(cells) for name, recipe in self._recipes.items()}
+        means = [
+            weight * np.mean([_run(session, matrices[recipe]) for recipe, session in parts], axis=0)
+            for weight, parts in self._members
+        ]
+        total = np.sum(means, axis=0) / sum(weight for weight, _ in self._members)
+        return np.asarray(total / total.sum(axis=1, keepdims=True) if total.ndim == 2 else total)
+
+    def _check(self, frame: pd.DataFrame) -> None:
+        if not isinstance(frame, pd.DataFrame):
+            raise InputError(f"rows must be a pandas DataFrame, not {type(frame).__name__}")
+        names = [str(name).strip() for name in frame.columns]
+        wanted = list(self.facts["roles"])
+        missing = [name for name in wanted if name not in set(names)]
+        twice = sorted({name for name in names if name in self.facts["roles"] and names.count(name) > 1})
+        faults = [f"missing columns: {', '.join(map(repr, missing))}"] * bool(missing)
+        faults += [f"columns that occur twice: {', '.join(map(repr, twice))}"] * bool(twice)
+        if faults:
+            raise InputError(f"{'; '.join(faults)}. The model needs: {', '.join(map(repr, wanted))}")
+
+
+def _classes(names: Sequence[str], kind: str) -> NDArray[Any]:
+    if kind == "bool":
+        return np.array([str(name) in ("True", "1", "true") for name in names], dtype=bool)
+    if kind == "int":
+        return np.array([int(name) for name in names], dtype=np.int64)
+    if kind == "float":
+        return np.array([float(name) for name in names], dtype=np.float64)
+    return np.array([str(name) for name in names], dtype=object)
+
+
+def _open_session(path: Path, threads: int) -> Any:  # noqa: ANN401 - onnxruntime has no types
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _run(session: Any, X: Matrix) -> Array:  # noqa: ANN401 - onnxruntime has no types
+    (output,) = session.run(["Y"], {"X": X})
+    return np.asarray(output, dtype=np.float64)
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Read rows to predict: .csv .tsv .txt .parquet .jsonl .ndjson.
+
+    Raises:
+        InputError: the file does not exist, or cannot be read.
+    """
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        if path.suffix in (".jsonl", ".ndjson"):
+            lines = path.read_text(encoding="utf-8").splitlines()
+            return pd.DataFrame([json.loads(line) for line in lines if line.strip()])
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = file.readline()
+        mark = max(",;\t|", key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
+        return pd.read_csv(path, sep=mark, na_values=_MISSING_TEXTS, low_memory=False, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error}") from error
+
+
+def answer(model: Model, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the predictions as a table: ``prediction``, and ``p_<class>`` for classes."""
+    values = pd.DataFrame({"prediction": model.predict(frame)})
+    if model.facts["task"] != "regression":
+        proba = model.predict_proba(frame)
+        for i, name in enumerate(model.facts["classes"]):
+            values[f"p_{name}"] = proba[:, i]
+    return values
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Predict the rows of a file."""
+    parser = argparse.ArgumentParser(description="Predict the rows of a file with the model beside this script.")
+    parser.add_argument("rows", type=Path, help="a .csv, .tsv, .parquet or .jsonl file")
+    parser.add_argument("-o", "--output", type=Path, help="a .csv file; the terminal where left out")
+    parser.add_argument("--model", type=Path, default=Path(__file__).resolve().parent, help="another model folder")
+    parser.add_argument("--threads", type=int, default=1, help="for large files")
+    options = parser.parse_args(arguments)
+    try:
+        table = answer(Model.load(options.model, threads=options.threads), read_rows(options.rows))
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    table.to_csv(options.output or sys.stdout, index=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

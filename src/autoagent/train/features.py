@@ -1,0 +1,324 @@
+"""Fit the recipe that turns a table into a matrix; ``inference`` applies it, in training and in prediction alike."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autoagent.data.table import Role, Task
+from autoagent.inference import DATE_FIELDS, FORMAT, Cells, Recipe, parse_dates
+
+Array = NDArray[np.float64]
+Matrix = NDArray[np.float32]
+
+_QUANTILES = 128
+_TARGET_FOLDS = 5
+_PRIOR_ROWS = 10.0  # a level is believed as much as the mean of all when it has so many rows
+_MAX_LEVELS = 5000  # remembered per column
+_MAX_TARGET_COLUMNS = 10  # classes that get a column each, most frequent first
+_SAMPLE = 20_000  # rows that a vocabulary or a date format is chosen from
+_DATE_FORMS = ("ISO8601", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d")
+_TIMES = ("", " %H:%M", " %H:%M:%S")
+
+
+@dataclass(frozen=True)
+class FeatureOptions:
+    """How columns become numbers.
+
+    Attributes:
+        numbers: as they are, standardised, or mapped to a normal distribution by rank.
+        impute: whether missing numbers get the median; otherwise they stay NaN, which trees can use.
+        categories: how categories with more than two levels are written.
+        max_onehot: levels that get a column each; beyond, the frequent ones do and all are target encoded.
+        text_features: words and pairs of words kept of a text column.
+        text_svd: dimensions that they are reduced to; 0 is off.
+        missing_flags: whether a column with missing numbers gets a second one that says so.
+    """
+
+    numbers: Literal["raw", "standard", "quantile"] = "raw"
+    impute: bool = False
+    categories: Literal["onehot", "ordinal", "target"] = "onehot"
+    max_onehot: int = 30
+    text_features: int = 300
+    text_svd: int = 0
+    missing_flags: bool = False
+
+
+def fit_recipe(
+    frame: pd.DataFrame, roles: Mapping[str, Role], y: Array, task: Task, options: FeatureOptions, seed: int = 0
+) -> tuple[dict[str, Any], Matrix]:
+    """Learn a recipe from training rows.
+
+    Args:
+        frame: ``n`` rows with at least the columns in ``roles``.
+        roles: of the features; roles other than numeric, categorical, text and date are left out.
+        y: ``(n,)`` class codes or numbers.
+        task: of the target.
+        options: how columns become numbers.
+        seed: of the folds of the target encoding.
+
+    Returns:
+        The recipe, which ``json`` can write, and the training matrix ``(n, d)``. Target-encoded columns of the matrix
+        are cross-fitted; all others equal ``apply_recipe(recipe, frame)``.
+    """
+    cells = Cells(frame)
+    fitter = _Fitter(cells, options, _Target.of(np.asarray(y, dtype=np.float64), task, seed))
+    numeric = tuple(name for name, role in roles.items() if role == "numeric")
+    if numeric:
+        fitter.add_numbers(numeric)
+    for name, role in roles.items():
+        if role == "categorical":
+            fitter.add_category(name)
+        elif role == "date":
+            fitter.add_date(name)
+        elif role == "text":
+            fitter.add_text(name)
+    return fitter.finish()
+
+
+@dataclass(frozen=True)
+class _Target:
+    """The target as columns to average.
+
+    Attributes:
+        columns: ``(n, t)``: the number, or whether a row is of a class.
+        fold: ``(n,)`` part in which each row is left out.
+    """
+
+    columns: Array
+    fold: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, y: Array, task: Task, seed: int) -> _Target:
+        fold = np.random.default_rng(seed).permutation(len(y)) % _TARGET_FOLDS
+        if task == "regression":
+            return cls(y[:, None], fold)
+        if task == "binary":
+            return cls((y == 1).astype(np.float64)[:, None], fold)
+        counts = np.bincount(y.astype(np.int64))
+        kept = np.sort(np.argsort(-counts, kind="stable")[:_MAX_TARGET_COLUMNS])
+        return cls((y[:, None] == kept).astype(np.float64), fold)
+
+
+class _Fitter:
+    """Collects the blocks of a recipe and the cross-fitted columns of the training matrix."""
+
+    def __init__(self, cells: Cells, options: FeatureOptions, target: _Target) -> None:
+        self._cells = cells
+        self._options = options
+        self._target = target
+        self._blocks: list[dict[str, Any]] = []
+        self._crossed: dict[int, Array] = {}
+
+    def finish(self) -> tuple[dict[str, Any], Matrix]:
+        recipe = {"format": FORMAT, "impute": self._options.impute, "blocks": self._blocks, "width": 0}
+        matrices = [Recipe({**recipe, "blocks": [block]}).apply(self._cells) for block in self._blocks]
+        for i, columns in self._crossed.items():
+            matrices[i] = columns.astype(np.float32)
+        matrix = np.concatenate(matrices, axis=1) if matrices else Recipe(recipe).apply(self._cells)
+        return {**recipe, "width": matrix.shape[1]}, np.ascontiguousarray(matrix)
+
+    def add_numbers(self, columns: tuple[str, ...]) -> None:
+        values = self._cells.numbers(columns)
+        missing = np.isnan(values)
+        known = ~missing.all(axis=0)  # a column without a number says nothing
+        if not known.any():
+            return
+        columns = tuple(name for name, keep in zip(columns, known, strict=True) if keep)
+        values, missing = self._cells.numbers(columns), missing[:, known]
+        ordered = np.sort(values, axis=0)  # NaN comes last
+        counts = len(values) - missing.sum(axis=0)
+        flags = np.flatnonzero(missing.any(axis=0)).tolist() if self._options.missing_flags else []
+        fill = _middles(ordered, counts)
+        block: dict[str, Any] = {"kind": "number", "columns": list(columns), "flags": flags, "curves": []}
+        block |= {"fill": _short(fill), "scaled": self._options.numbers == "standard"}
+        if self._options.numbers == "standard":
+            full = np.where(missing, fill, values) if self._options.impute else values
+            block |= _standard(full)
+        else:
+            block |= {"shift": _offsets(ordered, counts), "scale": [1.0] * len(columns)}
+        if self._options.numbers == "quantile":
+            block["curves"] = [_curve(ordered[:n, i]) for i, n in enumerate(counts)]
+        self._blocks.append(block)
+
+    def add_category(self, column: str) -> None:
+        codes, texts = self._cells.levels(column)
+        counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+        by_count = sorted(range(len(texts)), key=lambda i: (-counts[i], texts[i]))
+        levels = [texts[i] for i in by_count if counts[i] > 0]
+        missing = bool((codes < 0).any())
+        if not levels or (len(levels) == 1 and not missing):
+            return
+        way = self._options.categories
+        if way == "ordinal" or (len(levels) == 2 and not missing):
+            self._add_ordinal(column, levels)
+        elif way == "onehot" and len(levels) <= self._options.max_onehot:
+            self._add_onehot(column, sorted(levels, key=natural_order), other=False, missing=missing)
+        else:
+            common = [texts[i] for i in by_count if counts[i] > 1][:_MAX_LEVELS]
+            if way == "onehot":
+                shown = common[: self._options.max_onehot]
+                self._add_onehot(column, shown, other=True, missing=missing)
+            self._add_target(column, common)
+
+    def _add_ordinal(self, column: str, levels: list[str]) -> None:
+        kept = sorted(levels[:_MAX_LEVELS], key=natural_order)
+        unknown = 0.5 if len(kept) == 2 else -1.0
+        self._blocks.append({"kind": "ordinal", "column": column, "levels": kept, "unknown": unknown})
+
+    def _add_onehot(self, column: str, levels: list[str], *, other: bool, missing: bool) -> None:
+        block = {"kind": "onehot", "column": column, "levels": levels, "other": other, "missing": missing}
+        self._blocks.append(block)
+
+    def _add_target(self, column: str, levels: list[str]) -> None:
+        codes, texts = self._cells.levels(column)
+        place = {name: i for i, name in enumerate(levels)}
+        known = np.array([*(place.get(text, len(levels)) for text in texts), len(levels) + 1], dtype=np.int64)
+        table, crossed = encode_levels(known[codes], len(levels) + 2, self._target.columns, self._target.fold)
+        if self._options.numbers != "raw":
+            shift, scale = crossed.mean(axis=0), _inverse(crossed.std(axis=0))
+            table, crossed = (table - shift) * scale, (crossed - shift) * scale
+        block = {"kind": "target", "column": column, "levels": levels, "table": [_short(row) for row in table]}
+        self._crossed[len(self._blocks)] = crossed
+        self._blocks.append(block)
+
+    def add_date(self, column: str) -> None:
+        form = date_form(self._cells.series(column))
+        fields = self._cells.dates(column, form)
+        known = fields[~np.isnan(fields[:, 0])]
+        if not len(known):
+            return
+        kept = [i for i in range(len(DATE_FIELDS)) if np.ptp(known[:, i]) > 0]
+        if not kept:
+            return
+        fill = np.median(known[:, kept], axis=0)
+        plain = self._options.numbers == "raw"
+        scaling = {"shift": [0.0] * len(kept), "scale": [1.0] * len(kept)} if plain else _standard(known[:, kept])
+        names = [DATE_FIELDS[i] for i in kept]
+        self._blocks.append({"kind": "date", "column": column, "form": form, "fields": names, "fill": _short(fill)})
+        self._blocks[-1] |= scaling
+
+    def add_text(self, column: str) -> None:
+        rows = self._cells.words(column)
+        step = max(1, len(rows) // _SAMPLE)
+        sample = rows[::step]
+        found = Counter(word for row in sample for word in set(row))
+        usable = [(word, n) for word, n in found.items() if 3 <= n <= max(3, 0.7 * len(sample))]
+        kept = sorted(usable, key=lambda pair: (-pair[1], pair[0]))[: self._options.text_features]
+        if not kept:
+            return
+        idf = [math.log((1 + len(sample)) / (1 + n)) + 1 for _, n in kept]
+        block: dict[str, Any] = {"kind": "text", "column": column, "words": [word for word, _ in kept]}
+        block |= {"idf": _short(np.array(idf)), "svd": None}
+        if 0 < self._options.text_svd < len(kept):
+            block["svd"] = self._directions(block)
+        self._blocks.append(block)
+
+    def _directions(self, block: dict[str, Any]) -> list[list[float]]:
+        recipe = {"format": FORMAT, "impute": True, "blocks": [block], "width": 0}
+        values = Recipe(recipe).apply(self._cells)[:, :-1].astype(np.float64)
+        _, vectors = np.linalg.eigh(values.T @ values)  # ascending
+        top = vectors[:, ::-1][:, : self._options.text_svd]
+        signs = np.sign(top[np.abs(top).argmax(axis=0), np.arange(top.shape[1])])
+        return [_short(row) for row in top * signs]
+
+
+def encode_levels(codes: NDArray[np.int64], size: int, target: Array, fold: NDArray[np.int64]) -> tuple[Array, Array]:
+    """Encode levels by their mean target, drawn to the mean of all, and by the logarithm of their count.
+
+    Args:
+        codes: ``(n,)`` in ``0..size-1``.
+        size: number of levels.
+        target: ``(n, t)`` columns to average.
+        fold: ``(n,)`` part of each row.
+
+    Returns:
+        The table ``(size, t + 1)`` for new rows, and ``(n, t + 1)`` in which the means of a row were taken over the
+        other folds only. The count is the same in both.
+    """
+    num_folds = int(fold.max()) + 1
+    cell = fold * size + codes
+    counts = np.bincount(cell, minlength=num_folds * size).reshape(num_folds, size).astype(np.float64)
+    level_counts, fold_counts = counts.sum(axis=0), counts.sum(axis=1)
+    tables, crossed = [], []
+    for column in target.T:
+        sums = np.bincount(cell, weights=column, minlength=num_folds * size).reshape(num_folds, size)
+        level_sums, total = sums.sum(axis=0), column.sum()
+        prior = total / len(column)
+        tables.append((level_sums + _PRIOR_ROWS * prior) / (level_counts + _PRIOR_ROWS))
+        priors = (total - sums.sum(axis=1)) / np.maximum(len(column) - fold_counts, 1)
+        left = (level_sums - sums + _PRIOR_ROWS * priors[:, None]) / (level_counts - counts + _PRIOR_ROWS)
+        crossed.append(left[fold, codes])
+    logs = np.log1p(level_counts)
+    return np.column_stack([*tables, logs]), np.column_stack([*crossed, logs[codes]])
+
+
+def date_form(series: pd.Series | None) -> str:
+    """Return the format by which most of the cells are dates; the earlier of equals."""
+    if series is None or series.dtype.kind == "M" or isinstance(series.dtype, pd.DatetimeTZDtype):
+        return "ISO8601"
+    known = series.dropna()
+    texts = known.iloc[:: max(1, len(known) // 1000)].astype(str).str.strip().drop_duplicates()
+    best, most = "mixed", 0.0
+    for form in (f"{day}{time}" for time in _TIMES for day in _DATE_FORMS if not (time and day == "ISO8601")):
+        share = float(pd.to_datetime(texts, format=form, errors="coerce", utc=True).notna().mean())
+        if share > most and share >= 0.5:
+            best, most = form, share
+        if most == 1.0:
+            return best
+    mixed = float(parse_dates(texts, "mixed").notna().mean())
+    return "mixed" if mixed > most + 0.2 else best
+
+
+def natural_order(text: str) -> tuple[tuple[int, float, str], ...]:
+    """Return a key that sorts ``2`` before ``10`` and ``grade 2`` before ``grade 10``."""
+    pieces = re.findall(r"\d+(?:\.\d+)?|\D+", text)
+    return tuple((0, float(piece), "") if piece[0].isdecimal() else (1, 0.0, piece) for piece in pieces)
+
+
+def _middles(ordered: Array, counts: NDArray[np.int64]) -> Array:
+    columns = np.arange(ordered.shape[1])
+    return np.asarray((ordered[(counts - 1) // 2, columns] + ordered[counts // 2, columns]) / 2)
+
+
+def _offsets(ordered: Array, counts: NDArray[np.int64]) -> list[float]:
+    """Return what to take off columns such as time stamps, whose differences a float32 would lose; else 0."""
+    low, high = ordered[0], ordered[counts - 1, np.arange(ordered.shape[1])]
+    far = (np.abs(low) > 8 * (high - low)) & (high > low)
+    return [float(value) for value in np.where(far, low, 0.0)]
+
+
+def _standard(values: Array) -> dict[str, list[float]]:
+    known = ~np.isnan(values)
+    counts = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, values, 0.0).sum(axis=0) / counts
+    spread = np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(axis=0) / counts)
+    return {"shift": [float(value) for value in mean], "scale": _short(_inverse(spread, mean))}
+
+
+def _inverse(spread: Array, mean: Array | float = 0.0) -> Array:
+    constant = spread <= 1e-12 * np.maximum(np.abs(mean), 1e-30)
+    return np.where(constant, 1.0, 1.0 / np.where(constant, 1.0, spread))
+
+
+def _curve(ordered: Array) -> tuple[list[float], list[float] | None]:
+    """Return quantiles and, where some are equal, the mean rank of each."""
+    size = min(_QUANTILES, len(ordered))
+    picked = ordered[np.round(np.linspace(0, len(ordered) - 1, size)).astype(np.int64)]
+    quantiles, place, counts = np.unique(picked, return_inverse=True, return_counts=True)
+    if len(quantiles) == size:
+        return _short(quantiles), None
+    ranks = np.bincount(place, weights=(np.arange(size) + 0.5) / size) / counts
+    return _short(quantiles), _short(ranks)
+
+
+def _short(values: Array) -> list[float]:
+    return [float(f"{value:.9g}") for value in values]  # more than a float32 holds; the file stays small
