@@ -72,9 +72,10 @@ def test_a_field_that_the_request_does_not_state_is_left_out_and_said(row: dict[
     assert any(reason in notice for notice in understood.notices)
 
 
-def test_a_target_that_the_request_does_not_name_is_not_taken_from_the_prompt() -> None:
+@pytest.mark.parametrize("name", ["rent", "digit"])
+def test_a_target_that_the_request_does_not_name_is_left_out(name: str) -> None:
     sentence = "classify the handwritten digits, best accuracy"
-    understood = read(ScriptedLLM([{"fields": [field("data.target", "rent", "digits")]}]), sentence, DataEvidence())
+    understood = read(ScriptedLLM([{"fields": [field("data.target", name, "digits")]}]), sentence, DataEvidence())
     assert understood.spec.data.target is None
     assert any("does not name it" in notice for notice in understood.notices)
 

@@ -126,9 +126,13 @@ def _problem(field: ReadField, text: str, values: Mapping[str, Value], evidence:
     )
     if evidence.columns and is_column and not all(name in evidence.names for name in columns):
         return "the table has no such column"
-    if not evidence.columns and is_column and not all(_plain(str(name)) in _plain(text) for name in columns):
+    if not evidence.columns and is_column and not all(_names(text, str(name)) for name in columns):
         return "the request does not name it"
     return None
+
+
+def _names(text: str, name: str) -> bool:
+    return f" {_plain(name)} " in f" {_plain(text)} "
 
 
 def _taken(field: ReadField, rules: Fields) -> str | None:
