@@ -194,3 +194,121 @@ def test_hostile_text_is_inert_in_the_picture_and_large_values_are_cut() -> None
     assert "&lt;script" in svg
     assert len(json.dumps(graph.to_json())) < 6000
     assert "[trainable]" in show(graph)
+
+
+def test_an_operation_inside_an_operation_is_linked_when_its_result_is_returned() -> None:
+    @bundle()
+    def outer(value: float) -> Node:
+        made: Node = add(value, 1.0)
+        return made
+
+    with Graph():
+        made = outer(node(1.0, "p", trainable=True))
+    assert (made.data, [n.name for n in made.parents]) == (2.0, ["p", "add"])
+
+
+def test_feedback_on_an_inner_error_reaches_the_inputs_of_the_outer_operation() -> None:
+    @bundle()
+    def inner(value: float) -> float:
+        return 1 / value
+
+    @bundle()
+    def outer(value: float) -> object:
+        return inner(value)
+
+    start = node(0.0, "p", trainable=True)
+    with Graph(), pytest.raises(ExecutionError, match=r"^ZeroDivisionError.*of inner") as caught:
+        outer(start)
+    backward(caught.value.node, "mend it")
+    assert start.feedback == [Feedback(text="mend it")]
+
+
+def test_a_list_without_nodes_is_passed_as_it_is() -> None:
+    @bundle()
+    def push(rows: list[int]) -> None:
+        rows.append(1)
+
+    rows: list[int] = []
+    push(rows)
+    assert rows == [1]
+
+
+def test_a_decorator_without_parentheses_says_so() -> None:
+    with pytest.raises(TypeError, match="with parentheses"):
+        bundle(add)  # type: ignore[arg-type]  # the mistake under test
+
+
+@pytest.mark.parametrize(("value", "items"), [([1, 2], [1, 2]), ({"a": 1}, ["a"]), ("ab", ["a", "b"]), ({7}, [7])])
+def test_iteration_gives_nodes_linked_to_the_whole(value: object, items: list[object]) -> None:
+    whole = node(value)
+    assert [n.data for n in whole] == items
+    assert all(n.parents[0] is whole for n in whole)
+
+
+def test_operators_give_what_python_gives() -> None:
+    two, three = node(2), node(-3)
+    made = [7 // two, 7 % two, 2**two, abs(three), round(node(1.26), 1), -two, two.eq(2), node("abc").len(), two < 3]
+    assert [n.data for n in made] == [3, 1, 4, 3, 1.3, -2, True, 3, True]
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.floats() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s)
+    )
+)
+def test_no_value_takes_more_than_two_kilobytes_of_json(value: object) -> None:
+    text = json.dumps(node(value).to_json()["value"], ensure_ascii=False)
+    assert len(text.encode("utf-8", "replace")) <= 2100
+
+
+def test_values_of_any_size_are_cut() -> None:
+    for value in ("€" * 100_000, 12**5000, {str(i): "€" * 390 for i in range(25)}):
+        assert len(json.dumps(node(value).to_json()["value"], ensure_ascii=False).encode()) <= 2100
+
+
+def test_tasks_do_not_see_each_others_graph() -> None:
+    @bundle()
+    async def step(value: float) -> float:
+        await asyncio.sleep(0)
+        return value + 1
+
+    async def work(steps: int) -> list[str]:
+        with Graph() as graph:
+            here = node(0.0, "start")
+            for _ in range(steps):
+                here = await step(here)
+        return [n.name for n in graph.nodes()]
+
+    async def all_of_them() -> list[list[str]]:
+        return list(await asyncio.gather(*(work(steps) for steps in range(1, 6))))
+
+    names = asyncio.run(all_of_them())
+    assert [len(each) for each in names] == [2, 3, 4, 5, 6]
+    assert names[4] == ["start", "step", "step_2", "step_3", "step_4", "step_5"]
+
+
+def test_stopping_inside_a_stop_does_not_start_again() -> None:
+    with Graph() as graph, stop_tracing():
+        with stop_tracing():
+            pass
+        _ = node(1.0) + 2
+    assert graph.nodes() == []
+
+
+def test_a_method_is_traced_and_its_parameter_is_per_instance() -> None:
+    class Greeter:
+        def __init__(self, word: str) -> None:
+            self.word = node(word, "word", trainable=True)
+
+        @bundle()
+        def _join(self, word: str, name: str) -> str:
+            return f"{word} {name}"
+
+        def greet(self, name: str) -> Node:
+            made: Node = self._join(self.word, name)
+            return made
+
+    one, two = Greeter("Hello"), Greeter("Hola")
+    assert (one.greet("Ann").data, two.greet("Ann").data) == ("Hello Ann", "Hola Ann")
+    backward(two.greet("Ann"), "good")
+    assert (one.word.feedback, two.word.feedback) == ([], [Feedback(text="good")])

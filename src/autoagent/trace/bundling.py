@@ -28,11 +28,15 @@ def bundle(description: str | None = None) -> Callable[[Callable[..., Any]], Cal
     """Turn a function, method or coroutine function into a traced operation that returns a node.
 
     Nodes in the arguments, also inside lists, tuples and dictionaries, are unwrapped for the call and become the
-    parents of the result. The name comes from the function, the description from its docstring unless given.
+    parents of the result; so do nodes in what it returns. The name comes from the function, the description from its
+    docstring unless given.
 
     Raises:
         ExecutionError: the function raised; errors of autoagent itself pass as they are. Both are recorded.
+        TypeError: it was written without parentheses.
     """
+    if callable(description):
+        raise TypeError("write @bundle(), with parentheses")
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         operation = _Operation(function.__name__, description or (inspect.getdoc(function) or "").split("\n")[0])
@@ -68,13 +72,14 @@ class _Operation:
         self.name, self.description = name, description
 
     def done(self, value: object, arguments: object, began: float) -> Node:
-        return self._finish(Node(value, parents=_parents(arguments), operator=self.name), began)
+        return self._finish(Node(_plain(value), parents=_parents((arguments, value)), operator=self.name), began)
 
     def failed(self, error: Exception, arguments: object, began: float) -> Exception:
-        message = f"{type(error).__name__}: {error}{_failing_line(error)}"
-        made = ExceptionNode(message, parents=_parents(arguments), operator=self.name)
+        inner = error.node if isinstance(error, ExecutionError) else None
+        message = f"{type(error).__name__}: {error}{_failing_line(error)}" if inner is None else inner.data
+        made = ExceptionNode(message, parents=_parents((arguments, inner)), operator=self.name)
         self._finish(made, began)
-        return error if isinstance(error, AutoAgentError) else ExecutionError(made)
+        return error if isinstance(error, AutoAgentError) and inner is None else ExecutionError(made)
 
     def _finish(self, made: Node, began: float) -> Node:
         made.seconds, made.description = time.perf_counter() - began, self.description
@@ -100,6 +105,8 @@ def _nodes(value: object) -> Iterator[Node]:
 def _plain(value: Any) -> Any:  # noqa: ANN401 - arguments of any function
     if isinstance(value, Node):
         return value.data
+    if next(_nodes(value), None) is None:
+        return value  # the caller's own object, not a copy
     if type(value) is dict:
         return {key: _plain(item) for key, item in value.items()}
     if type(value) in (list, tuple):

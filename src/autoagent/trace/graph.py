@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Self
@@ -81,7 +81,8 @@ class Node:
     """A value and how it came to be.
 
     As in Trace: ``==`` and ``!=`` compare the data and give plain bools, as do ``in``, ``bool`` and ``len``;
-    arithmetic, ordering, indexing, iteration, ``abs`` and ``round`` are traced and give nodes.
+    arithmetic, ordering, indexing, iteration, ``abs`` and ``round`` are traced and give nodes, and so do ``eq()`` and
+    ``len()``. A sequence is iterated by its items' places; of anything else each item is a node of its own.
     """
 
     __slots__ = (
@@ -155,8 +156,11 @@ class Node:
         return data_of(item) in self.data
 
     def __iter__(self) -> Iterator[Node]:
-        for place in range(len(self.data)):
-            yield self[place]
+        if isinstance(self.data, Sequence):
+            yield from (self[place] for place in range(len(self.data)))
+            return
+        for item in self.data:
+            yield Node(item, parents=(self,) if _TRACING.get() else (), operator="item")
 
     def __getitem__(self, key: object) -> Node:
         return _apply("getitem", lambda a, b: a[b], self, key)
@@ -188,11 +192,31 @@ class Node:
     def __floordiv__(self, other: object) -> Node:
         return _apply("floor_divide", lambda a, b: a // b, self, other)
 
+    def __rfloordiv__(self, other: object) -> Node:
+        return _apply("floor_divide", lambda a, b: a // b, other, self)
+
     def __mod__(self, other: object) -> Node:
         return _apply("mod", lambda a, b: a % b, self, other)
 
+    def __rmod__(self, other: object) -> Node:
+        return _apply("mod", lambda a, b: a % b, other, self)
+
     def __pow__(self, other: object) -> Node:
         return _apply("power", lambda a, b: a**b, self, other)
+
+    def __rpow__(self, other: object) -> Node:
+        return _apply("power", lambda a, b: a**b, other, self)
+
+    def __matmul__(self, other: object) -> Node:
+        return _apply("matmul", lambda a, b: a @ b, self, other)
+
+    def eq(self, other: object) -> Node:
+        """Compare as ``==`` does, traced."""
+        return _apply("eq", lambda a, b: a == b, self, other)
+
+    def len(self) -> Node:
+        """Count as ``len`` does, traced."""
+        return _apply("len", len, self)
 
     def __lt__(self, other: object) -> Node:
         return _apply("lt", lambda a, b: a < b, self, other)

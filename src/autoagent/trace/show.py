@@ -17,7 +17,9 @@ def show(graph: Graph | Node) -> str:
 
 def to_svg(graph: Graph | Node) -> str:
     """Return the graph as SVG, inputs at the top; hover a box for its whole value."""
-    nodes = [here for here in _nodes(graph) if here.operator or here.trainable or _has_child(here, _nodes(graph))]
+    every = _nodes(graph)
+    used = {id(parent) for here in every for parent in here.parents}
+    nodes = [here for here in every if here.operator or here.trainable or id(here) in used]
     places = _places(nodes)
     columns = max((x for x, _ in places.values()), default=0) + 1
     rows = max((y for _, y in places.values()), default=0) + 1
@@ -46,10 +48,6 @@ def _nodes(graph: Graph | Node) -> list[Node]:
             waiting.append((here, True))
             waiting.extend((parent, False) for parent in reversed(here.parents))
     return order
-
-
-def _has_child(here: Node, nodes: list[Node]) -> bool:
-    return any(parent is here for other in nodes for parent in other.parents)
 
 
 def _places(nodes: list[Node]) -> dict[int, tuple[int, int]]:

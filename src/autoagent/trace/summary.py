@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
-MAX_CHARACTERS = 2000
+MAX_BYTES = 2000
 _ITEMS = 20
 _TEXT = 400
 _DEPTH = 4
+_BITS = 1024  # Python refuses to print very long integers
 
 
 def summarise(value: object, *, depth: int = _DEPTH) -> Any:  # noqa: ANN401 - any JSON value
     """Return a JSON value that says what ``value`` is, with what was left out named."""
     if value is None or isinstance(value, bool | int):
-        return value
+        return value if value is None or value.bit_length() <= _BITS else f"(integer of {value.bit_length()} bits)"
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, str):
@@ -33,9 +35,12 @@ def summarise(value: object, *, depth: int = _DEPTH) -> Any:  # noqa: ANN401 - a
 
 
 def fit(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Return the value, or its beginning as text where it is longer than `MAX_CHARACTERS`."""
-    text = repr(value)
-    return value if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 40]}… ({len(text)} characters)"
+    """Return the value, or the beginning of its JSON as text where that is longer than `MAX_BYTES`."""
+    text = json.dumps(value, ensure_ascii=False)
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= MAX_BYTES:
+        return value
+    return f"{encoded[: MAX_BYTES // 2].decode('utf-8', 'ignore')}… ({len(text)} characters)"
 
 
 def _mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
