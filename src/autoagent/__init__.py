@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from autoagent.agent.api import load, resume, run
     from autoagent.llm.scripted import ScriptedLLM
     from autoagent.space import Bool, Choice, Float, Int
+    from autoagent.trace import bundle, node
 
 # Public names and where they live; imported on first use so that `import autoagent` stays cheap.
 _HOMES = {
@@ -20,12 +21,27 @@ _HOMES = {
     "Float": "autoagent.space",
     "Int": "autoagent.space",
     "ScriptedLLM": "autoagent.llm.scripted",
+    "bundle": "autoagent.trace",
     "load": "autoagent.agent.api",
+    "node": "autoagent.trace",
     "resume": "autoagent.agent.api",
     "run": "autoagent.agent.api",
 }
 
-__all__ = ["Bool", "Choice", "Float", "Int", "ScriptedLLM", "__version__", "errors", "load", "resume", "run"]
+__all__ = [
+    "Bool",
+    "Choice",
+    "Float",
+    "Int",
+    "ScriptedLLM",
+    "__version__",
+    "bundle",
+    "errors",
+    "load",
+    "node",
+    "resume",
+    "run",
+]
 
 
 def __getattr__(name: str) -> object:
