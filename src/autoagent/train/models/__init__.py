@@ -1,1 +1,266 @@
-"""The table of model families."""
+"""The table of model families: what each is good for, its space and its portfolio; readable without any of their libraries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from autoagent.registry import Card, Family
+from autoagent.space import Bool, Choice, Config, Float, Int, Param, Space
+
+Group = Literal["baseline", "linear", "gradient_boosting", "random_forest", "knn", "svm", "neural_network"]
+_ALL = ("binary", "multiclass", "regression")
+
+
+@dataclass(frozen=True)
+class ModelCard(Card):
+    """A family of models.
+
+    Attributes:
+        space: its configurations.
+        portfolio: configurations to try first; the first is the default.
+        cost: rank of its usual cost, 1 is cheapest.
+        tasks: where it applies.
+        max_rows: tables with more rows are not for it.
+        max_classes: nor are targets with more classes.
+        group: what a user would call it.
+        preload: the kind of worker that has its libraries in memory.
+    """
+
+    space: Space = field(default_factory=lambda: Space({}))
+    portfolio: tuple[Config, ...] = ({},)
+    cost: float = 1.0
+    tasks: tuple[str, ...] = _ALL
+    max_rows: int = 10_000_000
+    max_classes: int = 1000
+    group: Group = "baseline"
+    preload: Literal["light", "torch"] = "light"
+
+
+def _target(name: str) -> str:
+    return f"autoagent.train.models.{name}:build"
+
+
+_NUMBERS = Param(Choice(["standard", "quantile"]), "standard")
+_CATEGORIES = Param(Choice(["onehot", "target"]), "onehot")
+
+_BASELINE = ModelCard("baseline", _target("baseline"), "The class frequencies or the mean; what any model must beat.")
+
+_LINEAR = ModelCard(
+    "linear",
+    _target("linear"),
+    "Logistic or ridge regression on scaled numbers; lasso as an option for numbers.",
+    paper="10.1080/00401706.1970.10488634",
+    space=Space(
+        {
+            "C": Param(Float(1e-4, 1e4, log=True), 1.0),
+            "numbers": _NUMBERS,
+            "categories": _CATEGORIES,
+            "squares": Param(Bool(), False),
+        }
+    ),
+    portfolio=(
+        {},
+        {"C": 0.05},
+        {"C": 1.0, "numbers": "quantile"},
+        {"C": 0.1, "squares": True},
+        {"C": 20.0},
+    ),
+    cost=2.0,
+    max_classes=100,
+    group="linear",
+)
+
+_LIGHTGBM = ModelCard(
+    "lightgbm",
+    _target("lightgbm"),
+    "Gradient boosting on leaf-wise trees, stopped by the validation rows.",
+    paper="https://papers.nips.cc/paper/6907",
+    space=Space(
+        {
+            "learning_rate": Param(Float(0.01, 0.2, log=True), 0.05),
+            "num_leaves": Param(Int(4, 192, log=True), 31),
+            "min_data_in_leaf": Param(Int(1, 100, log=True), 20),
+            "feature_fraction": Param(Float(0.3, 1.0), 0.9),
+            "bagging_fraction": Param(Float(0.5, 1.0), 1.0),
+            "lambda_l2": Param(Float(1e-3, 30.0, log=True), 0.1),
+            "extra_trees": Param(Bool(), False),
+            "categories": Param(Choice(["target", "onehot", "ordinal"]), "target"),
+        }
+    ),
+    portfolio=(
+        {},
+        {"extra_trees": True},
+        {"learning_rate": 0.03, "num_leaves": 12, "feature_fraction": 0.6, "bagging_fraction": 0.8, "lambda_l2": 3.0},
+        {"learning_rate": 0.03, "num_leaves": 96, "min_data_in_leaf": 5},
+        {
+            "learning_rate": 0.03,
+            "extra_trees": True,
+            "num_leaves": 16,
+            "min_data_in_leaf": 40,
+            "feature_fraction": 0.56,
+        },
+        {"learning_rate": 0.02, "num_leaves": 53, "min_data_in_leaf": 14, "feature_fraction": 0.7},
+        {
+            "learning_rate": 0.05,
+            "num_leaves": 6,
+            "min_data_in_leaf": 10,
+            "feature_fraction": 0.5,
+            "categories": "onehot",
+        },
+        {
+            "learning_rate": 0.03,
+            "extra_trees": True,
+            "num_leaves": 103,
+            "min_data_in_leaf": 14,
+            "feature_fraction": 0.83,
+        },
+    ),
+    cost=4.0,
+    max_classes=100,
+    group="gradient_boosting",
+)
+
+_HGB = ModelCard(
+    "hist_gradient_boosting",
+    _target("hist_gradient_boosting"),
+    "scikit-learn's gradient boosting on histograms.",
+    paper="https://scikit-learn.org/stable/modules/ensemble.html",
+    space=Space(
+        {
+            "learning_rate": Param(Float(0.02, 0.3, log=True), 0.1),
+            "max_leaf_nodes": Param(Int(4, 128, log=True), 31),
+            "min_samples_leaf": Param(Int(2, 100, log=True), 20),
+            "l2_regularization": Param(Float(1e-6, 30.0, log=True), 1e-6),
+            "max_features": Param(Float(0.2, 1.0), 1.0),
+        }
+    ),
+    portfolio=({}, {"learning_rate": 0.05, "max_leaf_nodes": 15, "l2_regularization": 1.0, "max_features": 0.5}),
+    cost=6.0,
+    max_classes=30,
+    group="gradient_boosting",
+)
+
+_CATBOOST = ModelCard(
+    "catboost",
+    _target("catboost"),
+    "Gradient boosting on symmetric trees with ordered statistics.",
+    paper="arXiv:1706.09516",
+    extra="catboost",
+    space=Space(
+        {
+            "learning_rate": Param(Float(0.02, 0.3, log=True), 0.08),
+            "depth": Param(Int(3, 9), 6),
+            "l2_leaf_reg": Param(Float(0.5, 30.0, log=True), 3.0),
+            "random_strength": Param(Float(0.1, 10.0, log=True), 1.0),
+            "categories": Param(Choice(["target", "onehot"]), "target"),
+        }
+    ),
+    portfolio=(
+        {},
+        {"depth": 4, "learning_rate": 0.08, "l2_leaf_reg": 1.5},
+        {"depth": 8, "learning_rate": 0.07, "l2_leaf_reg": 4.0},
+        {"depth": 5, "learning_rate": 0.05, "l2_leaf_reg": 3.0, "random_strength": 0.3, "categories": "onehot"},
+    ),
+    cost=8.0,
+    max_classes=100,
+    group="gradient_boosting",
+)
+
+_FOREST_SPACE = Space(
+    {
+        "trees": Param(Int(50, 500, log=True), 300),
+        "max_features": Param(Choice(["sqrt", "log2", 0.33, 0.5, 0.75, 1.0]), "sqrt"),
+        "min_samples_leaf": Param(Int(1, 20, log=True), 1),
+        "max_leaf_nodes": Param(Int(32, 20_000, log=True), 15_000),
+        "criterion": Param(Choice(["gini", "entropy"]), "gini"),
+        "categories": Param(Choice(["target", "onehot", "ordinal"]), "target"),
+    }
+)
+
+_RANDOM_FOREST = ModelCard(
+    "random_forest",
+    _target("random_forest"),
+    "Trees on bootstrap samples.",
+    paper="10.1023/A:1010933404324",
+    space=_FOREST_SPACE,
+    portfolio=(
+        {},
+        {"min_samples_leaf": 4, "max_features": 0.5},
+        {"criterion": "entropy", "min_samples_leaf": 2},
+        {"max_features": 0.75, "min_samples_leaf": 3, "max_leaf_nodes": 5000},
+    ),
+    cost=5.0,
+    max_classes=100,
+    group="random_forest",
+)
+
+_EXTRA_TREES = ModelCard(
+    "extra_trees",
+    _target("extra_trees"),
+    "Trees with random thresholds on all rows.",
+    paper="10.1007/s10994-006-6226-1",
+    space=_FOREST_SPACE,
+    portfolio=(
+        {},
+        {"max_features": 0.75, "min_samples_leaf": 2},
+        {"criterion": "entropy", "min_samples_leaf": 3, "max_features": 0.5},
+        {"max_features": 1.0, "min_samples_leaf": 5, "max_leaf_nodes": 5000},
+    ),
+    cost=4.5,
+    max_classes=100,
+    group="random_forest",
+)
+
+_KNN = ModelCard(
+    "knn",
+    _target("knn"),
+    "The nearest rows, weighted by distance.",
+    paper="10.1109/TIT.1967.1053964",
+    space=Space(
+        {
+            "neighbors": Param(Int(1, 100, log=True), 10),
+            "power": Param(Float(0.0, 3.0), 1.0),
+            "numbers": _NUMBERS,
+            "categories": _CATEGORIES,
+        }
+    ),
+    portfolio=({}, {"neighbors": 4}, {"neighbors": 30}, {"neighbors": 15, "numbers": "quantile"}),
+    cost=3.0,
+    max_rows=60_000,
+    max_classes=200,
+    group="knn",
+)
+
+_SVM = ModelCard(
+    "svm",
+    _target("svm"),
+    "Support vectors with a radial kernel; class probabilities calibrated on rows left out.",
+    paper="10.1145/1961189.1961199",
+    space=Space(
+        {
+            "C": Param(Float(0.05, 300.0, log=True), 3.0),
+            "gamma": Param(Float(0.02, 10.0, log=True), 1.0),
+            "epsilon": Param(Float(0.01, 0.5, log=True), 0.1),
+            "numbers": _NUMBERS,
+            "categories": _CATEGORIES,
+        }
+    ),
+    portfolio=(
+        {},
+        {"C": 1.0, "gamma": 0.3},
+        {"C": 10.0, "gamma": 0.3},
+        {"C": 1.0, "numbers": "quantile"},
+        {"C": 30.0, "gamma": 0.1},
+        {"C": 10.0, "gamma": 2.0},
+    ),
+    cost=3.5,
+    max_rows=8_000,
+    max_classes=40,
+    group="svm",
+)
+
+MODELS: Family[ModelCard] = Family(
+    "models",
+    [_BASELINE, _LINEAR, _KNN, _SVM, _LIGHTGBM, _EXTRA_TREES, _RANDOM_FOREST, _HGB],
+)

@@ -1,0 +1,224 @@
+"""Run one fit job: every fold of one configuration, its out-of-fold predictions, and the models when they are worth keeping."""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from autoagent.data.metrics import score
+from autoagent.data.seal import Schema, read_folds, read_schema
+from autoagent.data.table import Task
+from autoagent.errors import DataError
+from autoagent.inference import apply_recipe
+from autoagent.space import JSONScalar
+from autoagent.train.features import fit_recipe
+from autoagent.train.learner import Array, FitContext, Fitted, Learner
+from autoagent.train.models import MODELS
+
+_RESERVE = 0.1  # share of the time kept for predicting, scoring and saving
+_MAX_RESERVE_S = 2.0
+_CURVE_POINTS = 200
+
+
+class Job(BaseModel):
+    """What to fit, as it crosses from the parent.
+
+    Attributes:
+        data: folder of the training rows.
+        out: folder of the trial.
+        prune_below: for each fold the running mean score below which the rest is skipped.
+        save_above: score from which the models are kept; None keeps them in any case.
+        deadline_s: seconds from the start of the job to return by.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    trial: int
+    data: Path
+    out: Path
+    family: str
+    config: dict[str, JSONScalar]
+    metric: str
+    task: Task
+    n_classes: int = 0
+    seed: int = 0
+    threads: int = 1
+    prune_below: list[float] | None = None
+    save_above: float | None = None
+    save: bool = True
+    deadline_s: float | None = None
+
+
+@dataclass
+class _Part:
+    """One fold's recipe and model."""
+
+    recipe: dict[str, Any]
+    fitted: Fitted
+    num_features: int
+
+
+@dataclass
+class _Progress:
+    """What a job has so far."""
+
+    oof: Array
+    fold_scores: list[float] = field(default_factory=list)
+    parts: list[_Part] = field(default_factory=list)
+    curves: list[list[float]] = field(default_factory=list)
+    predict_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Table:
+    frame: pd.DataFrame
+    y: Array
+    schema: Schema
+
+
+def run_job(job: Job, *, started: float) -> dict[str, Any]:
+    """Run a job to its end and write ``result.json``; whatever goes wrong is recorded there.
+
+    Args:
+        job: what to fit.
+        started: ``time.monotonic()`` at the start of the job.
+    """
+    job.out.mkdir(parents=True, exist_ok=True)
+    result: dict[str, Any] = {"fold_scores": [], "score": None, "predict_s": 0.0, "model_bytes": 0, "saved": False}
+    try:
+        result |= _fit(job, started)
+    except Exception as error:  # noqa: BLE001 - the border around foreign libraries: recorded whole, never a score
+        traceback.print_exc(file=sys.stderr)
+        result |= {"status": "error", "error": f"{type(error).__name__}: {error}", "curve": []}
+    result |= {"seconds": time.monotonic() - started, "peak_rss_bytes": _peak_bytes()}
+    write_json(job.out / "result.json", result)
+    return result
+
+
+def _fit(job: Job, started: float) -> dict[str, Any]:
+    card = MODELS.with_plugins()[job.family]
+    learner = cast("Learner", cast(Any, card.load())(card.space.check(job.config)))
+    frame, folds = pd.read_parquet(job.data / "train.parquet", use_threads=False), read_folds(job.data)
+    table = _Table(frame, np.load(job.data / "y.npy", allow_pickle=False), read_schema(job.data))
+    shape = (len(frame),) if job.task == "regression" else (len(frame), job.n_classes)
+    progress = _Progress(np.full(shape, np.nan, dtype=np.float64))
+    status = "ok"
+    for number, (train, valid) in enumerate(folds):
+        deadline = _fold_deadline(job, started, len(folds) - number)
+        if deadline is not None and number and deadline <= time.monotonic():
+            status = "timeout"
+            break
+        _fit_fold(job, learner, table, (number, train, valid), progress, deadline)
+        if number < len(folds) - 1 and _is_pruned(job, progress.fold_scores):
+            status = "pruned"
+            break
+    return _conclude(job, table.y, progress, status)
+
+
+def _fit_fold(
+    job: Job,
+    learner: Learner,
+    table: _Table,
+    fold: tuple[int, np.ndarray[Any, Any], np.ndarray[Any, Any]],
+    progress: _Progress,
+    deadline: float | None,
+) -> None:
+    number, train, valid = fold
+    frame, y = table.frame, table.y
+    recipe, X = fit_recipe(frame.iloc[train], table.schema.roles, y[train], job.task, learner.features, job.seed)
+    X_valid = apply_recipe(recipe, frame.iloc[valid])
+    with (job.out / "curve.jsonl").open("a", encoding="utf-8") as file:
+
+        def report(step: int, value: float) -> None:
+            file.write(json.dumps({"fold": number, "step": step, "value": value}) + "\n")
+            file.flush()
+
+        context = FitContext(job.task, job.n_classes, job.metric, job.seed + number, job.threads, deadline, report)
+        fitted = learner.fit(X, y[train], X_valid=X_valid, y_valid=y[valid], context=context)
+    before = time.monotonic()
+    prediction = fitted.predict(X_valid)
+    progress.predict_s += time.monotonic() - before
+    if not np.isfinite(prediction).all():
+        raise DataError(f"fold {number}: {int((~np.isfinite(prediction)).sum())} predictions are not finite")
+    progress.oof[valid] = prediction
+    progress.fold_scores.append(score(job.metric, y[valid], prediction))
+    progress.parts.append(_Part(recipe, fitted, X.shape[1]))
+    progress.curves.append(_thin(fitted.curve))
+
+
+def _conclude(job: Job, y: Array, progress: _Progress, status: str) -> dict[str, Any]:
+    """Score the pooled predictions and save what is worth it."""
+    np.save(job.out / "oof.npy", progress.oof.astype(np.float32), allow_pickle=False)
+    rows = np.isfinite(progress.oof) if progress.oof.ndim == 1 else np.isfinite(progress.oof).all(axis=1)
+    pooled = score(job.metric, y[rows], progress.oof[rows]) if rows.any() else None
+    keep = status == "ok" and job.save and pooled is not None
+    keep = keep and (job.save_above is None or cast(float, pooled) >= job.save_above)
+    return {
+        "status": status,
+        "fold_scores": progress.fold_scores,
+        "score": pooled,
+        "predict_s": progress.predict_s,
+        "model_bytes": _save_parts(job.out / "parts", progress.parts) if keep else 0,
+        "saved": keep,
+        "error": "out of time before the last fold" if status == "timeout" else None,
+        "curve": progress.curves,
+    }
+
+
+def _save_parts(folder: Path, parts: list[_Part]) -> int:
+    """Write each fold's recipe and model and return their bytes."""
+    total = 0
+    for number, part in enumerate(parts):
+        place = folder / f"p{number}"
+        place.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(part.recipe, separators=(",", ":")).encode()
+        model = part.fitted.to_onnx()
+        (place / "recipe.json").write_bytes(text)
+        (place / "model.onnx").write_bytes(model)
+        total += len(text) + len(model)
+    return total
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON file so that it is there whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(value), encoding="utf-8")
+    part.replace(path)
+
+
+def _fold_deadline(job: Job, started: float, folds_left: int) -> float | None:
+    """Return an even share of the time that is left, with a reserve for what follows the fits."""
+    if job.deadline_s is None:
+        return None
+    now = time.monotonic()
+    reserve = min(_RESERVE * job.deadline_s, _MAX_RESERVE_S)
+    return now + (started + job.deadline_s - reserve - now) / folds_left
+
+
+def _is_pruned(job: Job, fold_scores: list[float]) -> bool:
+    if job.prune_below is None or len(fold_scores) > len(job.prune_below):
+        return False
+    return statistics.fmean(fold_scores) < job.prune_below[len(fold_scores) - 1]
+
+
+def _thin(curve: list[float]) -> list[float]:
+    """Keep at most so many points of a curve, evenly spread."""
+    if len(curve) <= _CURVE_POINTS:
+        return [float(value) for value in curve]
+    return [float(curve[i]) for i in np.linspace(0, len(curve) - 1, _CURVE_POINTS).astype(int)]
+
+
+def _peak_bytes() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,73 @@
+"""What a family of models promises: a learner is fitted on matrices and gives something that predicts and exports."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoagent.data.table import Task
+from autoagent.train.features import FeatureOptions
+
+Matrix = NDArray[np.float32]
+Array = NDArray[np.float64]
+
+
+def ignore_step(step: int, value: float) -> None:
+    """Report to nobody."""
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """What a learner needs to know beside the rows.
+
+    Attributes:
+        task: the kind of target.
+        n_classes: number of classes; 0 for regression.
+        metric: name in ``data.metrics.METRICS`` that the model will be judged by.
+        seed: the same seed gives the same model.
+        threads: that the numerical library may use.
+        deadline: ``time.monotonic()`` by which to return what there is; None is no limit.
+        report: called with (step, validation loss) while fitting.
+    """
+
+    task: Task
+    n_classes: int
+    metric: str
+    seed: int = 0
+    threads: int = 1
+    deadline: float | None = None
+    report: Callable[[int, float], None] = ignore_step
+
+    def left_s(self) -> float:
+        """Return the seconds until the deadline; infinite without one."""
+        return float("inf") if self.deadline is None else self.deadline - time.monotonic()
+
+
+class Fitted(Protocol):
+    """A fitted model."""
+
+    @property
+    def curve(self) -> list[float]:
+        """Validation loss by step; empty where a model has no steps."""
+
+    def predict(self, X: Matrix) -> Array:
+        """Return ``(n, k)`` probabilities whose rows sum to 1, or ``(n,)`` numbers."""
+
+    def to_onnx(self) -> bytes:
+        """Return a model with input ``X`` float32 ``(n, d)`` and one output ``Y`` float32 ``(n, k)`` or ``(n,)``."""
+
+
+class Learner(Protocol):
+    """A configured, unfitted model."""
+
+    @property
+    def features(self) -> FeatureOptions:
+        """How the table becomes the matrix that this learner wants."""
+
+    def fit(self, X: Matrix, y: Array, *, X_valid: Matrix, y_valid: Array, context: FitContext) -> Fitted:
+        """Fit on ``(n, d)`` rows; the validation rows serve early stopping only."""

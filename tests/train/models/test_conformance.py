@@ -1,0 +1,124 @@
+"""Every family of the table keeps the promises of ``train.learner``."""
+
+import time
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from autoagent.train.learner import FitContext
+from autoagent.train.models import MODELS
+
+TASKS = [("binary", 2, "log_loss"), ("multiclass", 4, "accuracy"), ("regression", 0, "rmse")]
+D = 6
+
+
+def rows(n_classes: int, n: int, seed: int, *, gaps: bool) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, D)).astype(np.float32)
+    signal = X[:, 0] + 0.7 * X[:, 1] * X[:, 2] + 0.3 * rng.normal(size=n)
+    if gaps:
+        X[rng.random(X.shape) < 0.1] = np.nan
+    if n_classes == 0:
+        return X, 50 + 10 * signal
+    return X, np.digitize(signal, np.quantile(signal, np.linspace(0, 1, n_classes + 1)[1:-1])).astype(float)
+
+
+def fitted(name: str, task: str, n_classes: int, metric: str, *, config=None, y_of=None, **options):
+    card = MODELS[name]
+    try:
+        build = card.load()
+    except ImportError:
+        pytest.skip(f"{name} is not installed")
+    learner = build(card.space.check(config or {}))
+    gaps = not learner.features.impute
+    X, y = rows(n_classes, 240, 0, gaps=gaps)
+    X_valid, y_valid = rows(n_classes, 80, 1, gaps=gaps)
+    if y_of is not None:
+        y = y_of(y)
+    context = FitContext(task, n_classes, metric, **options)
+    model = learner.fit(X, y, X_valid=X_valid, y_valid=y_valid, context=context)
+    return model, rows(n_classes, 300, 2, gaps=gaps)
+
+
+def onnx_output(model, X: np.ndarray) -> np.ndarray:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.to_onnx(), options, providers=["CPUExecutionProvider"])
+    assert [(i.name, i.type) for i in session.get_inputs()] == [("X", "tensor(float)")]
+    assert [(o.name, o.type) for o in session.get_outputs()] == [("Y", "tensor(float)")]
+    one = session.run(None, {"X": X[:1]})[0]
+    many = session.run(None, {"X": X})[0]
+    np.testing.assert_allclose(one, many[:1], atol=1e-5)
+    return many
+
+
+@pytest.mark.parametrize(("task", "k", "metric"), TASKS)
+@pytest.mark.parametrize("name", MODELS)
+def test_the_onnx_model_predicts_what_the_model_predicts(name, task, k, metric):
+    model, (X, _) = fitted(name, task, k, metric)
+    prediction = model.predict(X)
+    assert prediction.dtype == np.float64
+    assert prediction.shape == ((len(X), k) if k else (len(X),))
+    if k:
+        np.testing.assert_allclose(prediction.sum(axis=1), 1, atol=1e-6)
+    scale = max(1.0, float(np.abs(prediction).max()))  # float32 keeps seven digits of numbers around 50
+    assert np.abs(onnx_output(model, X) - prediction).max() <= 1e-4 * scale
+
+
+@pytest.mark.parametrize(("task", "k", "metric"), TASKS)
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "baseline"])
+def test_the_default_learns(name, task, k, metric):
+    model, (X, y) = fitted(name, task, k, metric)
+    prediction = model.predict(X)
+    if k:
+        assert (prediction.argmax(axis=1) == y).mean() > 1.4 / k
+    else:
+        assert ((prediction - y) ** 2).mean() < 0.8 * y.var()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_same_seed_gives_the_same_predictions(name):
+    (first, (X, _)), (second, _) = (fitted(name, "multiclass", 4, "log_loss", seed=3) for _ in range(2))
+    np.testing.assert_array_equal(first.predict(X), second.predict(X))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_class_without_training_rows_is_possible_but_unlikely(name):
+    model, (X, _) = fitted(name, "multiclass", 4, "log_loss", y_of=lambda y: np.where(y == 2, 1, y))
+    prediction = model.predict(X)
+    assert prediction.shape == (len(X), 4)
+    assert np.isfinite(prediction).all()
+    assert prediction[:, 2].mean() < 0.05
+    assert np.abs(onnx_output(model, X) - prediction).max() <= 1e-4
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_passed_deadline_still_gives_a_model(name):
+    started = time.monotonic()
+    model, (X, _) = fitted(name, "binary", 2, "roc_auc", deadline=started)
+    assert np.isfinite(model.predict(X)).all()
+    assert time.monotonic() - started < 3.0
+
+
+@pytest.mark.parametrize(("name", "entry"), [(n, i) for n, card in MODELS.items() for i in range(len(card.portfolio))])
+def test_a_portfolio_entry_is_legal_and_whole(name, entry):
+    card = MODELS[name]
+    config = card.portfolio[entry]
+    assert card.space.check(config) == {**card.space.default(), **config}
+    assert card.portfolio[0] == {}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_logarithmic_metric_is_learned_on_logarithms(name):
+    model, (X, _) = fitted(name, "regression", 0, "rmsle", y_of=lambda y: np.exp(y / 10))
+    prediction = model.predict(X)
+    assert prediction.min() > 0
+    assert np.abs(onnx_output(model, X) / prediction - 1).max() <= 1e-3
+
+
+def test_the_models_pass_the_checker_of_onnx():
+    for name in MODELS:
+        model, _ = fitted(name, "multiclass", 4, "log_loss")
+        onnx.checker.check_model(onnx.load_model_from_string(model.to_onnx()))
