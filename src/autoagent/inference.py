@@ -95,11 +95,11 @@ class Cells:
         return None if place is None else self._frame.iloc[:, place]
 
     def _numbers(self, columns: tuple[str, ...]) -> Array:
-        places = [self._place.get(column) for column in columns]
-        if all(place is not None and self._plain[place] for place in places):
-            values = self._frame.iloc[:, places].to_numpy(dtype=np.float64, copy=True)
+        places = [self._place[column] for column in columns if column in self._place]
+        values: Array = np.empty((self.n, len(columns)))
+        if len(places) == len(columns) and all(self._plain[place] for place in places):
+            values[:] = self._frame.iloc[:, places].to_numpy(dtype=np.float64)
         else:
-            values = np.empty((self.n, len(columns)))
             for i, column in enumerate(columns):
                 values[:, i] = _as_numbers(self.series(column))
         values[~np.isfinite(values)] = np.nan
@@ -303,27 +303,28 @@ def _date_step(block: Mapping[str, Any], impute: bool) -> Step:
 
 def _text_step(block: Mapping[str, Any], impute: bool) -> Step:
     column, place = block["column"], {word: i for i, word in enumerate(block["words"])}
-    idf = np.array(block["idf"], dtype=np.float64)
-    turn = None if block["svd"] is None else np.array(block["svd"], dtype=np.float64)
+    idf = np.array(block["idf"], dtype=np.float32)
+    turn = None if block["svd"] is None else np.array(block["svd"], dtype=np.float32)
 
     def apply(cells: Cells) -> NDArray[Any]:
         rows = cells.words(column)
         counts = count_words(rows, place)
-        values = np.log1p(counts, out=counts) * idf
-        values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+        values = np.log1p(counts, out=counts)
+        values *= idf
+        values /= np.maximum(np.sqrt(np.einsum("ij,ij->i", values, values)), np.float32(1e-12))[:, None]
         if turn is not None:
             values = values @ turn
-        length = np.log1p(np.fromiter((len(row) for row in rows), dtype=np.float64, count=len(rows)))
+        length = np.log1p(np.fromiter((len(row) for row in rows), dtype=np.float32, count=len(rows)))
         return np.concatenate([values, length[:, None]], axis=1)
 
     return apply
 
 
-def count_words(rows: Sequence[Sequence[str]], place: Mapping[str, int]) -> Array:
+def count_words(rows: Sequence[Sequence[str]], place: Mapping[str, int]) -> Matrix:
     """Return how often each known word occurs, ``(n, w)``."""
     flat = [i * len(place) + place[word] for i, row in enumerate(rows) for word in row if word in place]
     counts = np.bincount(np.array(flat, dtype=np.int64), minlength=len(rows) * len(place))
-    return counts.reshape(len(rows), len(place)).astype(np.float64)
+    return counts.reshape(len(rows), len(place)).astype(np.float32)
 
 
 _STEPS: dict[str, Callable[[Mapping[str, Any], bool], Step]] = {
@@ -378,7 +379,8 @@ class Model:
         if self.facts["task"] == "regression":
             return values
         rule = self.facts.get("rule")
-        return self.classes_[(values * np.array(rule) if rule else values).argmax(axis=1)]
+        decided = (values * np.array(rule) if rule else values).argmax(axis=1)
+        return np.asarray(self.classes_[decided])
 
     def predict_proba(self, frame: pd.DataFrame) -> Array:
         """Return ``(n, k)`` class probabilities in the order of ``classes_``.

@@ -129,12 +129,12 @@ class _Fitter:
     def add_numbers(self, columns: tuple[str, ...]) -> None:
         values = self._cells.numbers(columns)
         missing = np.isnan(values)
-        known = ~missing.all(axis=0)  # a column without a number says nothing
+        known = (~missing).any(axis=0)  # a column without a number says nothing
         if not known.any():
             return
         columns = tuple(name for name, keep in zip(columns, known, strict=True) if keep)
         values, missing = self._cells.numbers(columns), missing[:, known]
-        ordered = np.sort(values, axis=0)  # NaN comes last
+        ordered = np.sort(np.ascontiguousarray(values.T)).T  # NaN comes last
         counts = len(values) - missing.sum(axis=0)
         flags = np.flatnonzero(missing.any(axis=0)).tolist() if self._options.missing_flags else []
         fill = _middles(ordered, counts)
@@ -313,12 +313,16 @@ def _curve(ordered: Array) -> tuple[list[float], list[float] | None]:
     """Return quantiles and, where some are equal, the mean rank of each."""
     size = min(_QUANTILES, len(ordered))
     picked = ordered[np.round(np.linspace(0, len(ordered) - 1, size)).astype(np.int64)]
+    if bool((picked[1:] > picked[:-1]).all()):
+        return _short(picked), None
     quantiles, place, counts = np.unique(picked, return_inverse=True, return_counts=True)
-    if len(quantiles) == size:
-        return _short(quantiles), None
     ranks = np.bincount(place, weights=(np.arange(size) + 0.5) / size) / counts
     return _short(quantiles), _short(ranks)
 
 
 def _short(values: Array) -> list[float]:
-    return [float(f"{value:.9g}") for value in values]  # more than a float32 holds; the file stays small
+    """Round to nine digits: more than a float32 holds, and the file stays small."""
+    size = np.floor(np.log10(np.maximum(np.abs(values), 1e-30)))
+    power = 10.0 ** (8 - size)
+    rounded: list[float] = (np.round(values * power) / power).tolist()
+    return rounded

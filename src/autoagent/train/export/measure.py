@@ -1,0 +1,93 @@
+"""Measure a delivered folder: its size, how fast it answers, and how far it is from the models that were scored."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from autoagent.data.seal import read_folds
+from autoagent.errors import DataError
+from autoagent.inference import Array, Model
+
+_CALLS = 200
+_WARM_CALLS = 10
+_MAX_SECONDS = 20.0  # a very slow model gets fewer calls
+_ROWS_PER_PART = 1000
+
+
+def folder_bytes(folder: Path) -> int:
+    """Return the size of all the files of a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def folder_sha256(folder: Path) -> str:
+    """Return a hash of the files that decide what the model predicts."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.name in ("model.json", "recipe.json", "model.onnx"):
+            digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def latency_ms(
+    model: Model, frame: pd.DataFrame, *, calls: int = _CALLS, clock: Callable[[], float] = time.perf_counter
+) -> tuple[float, float]:
+    """Return the median and the 99th percentile of the time that ``predict`` takes for one row, in milliseconds."""
+    rows = [frame.iloc[[i % len(frame)]] for i in range(min(calls, len(frame)))]
+    for row in rows[:_WARM_CALLS]:
+        model.predict(row)
+    times: list[float] = []
+    start = clock()
+    for i in range(calls):
+        began = clock()
+        model.predict(rows[i % len(rows)])
+        times.append(clock() - began)
+        if clock() - start > _MAX_SECONDS:
+            break
+    middle, slow = np.quantile(times, [0.5, 0.99]) * 1000
+    return float(middle), float(slow)
+
+
+def onnx_difference(model: Model, data: Path, trials: Sequence[Path]) -> tuple[float, int]:
+    """Compare the delivered parts with what the original models predicted for rows they had not seen.
+
+    Args:
+        model: the delivered one.
+        data: the run's ``data`` folder.
+        trials: the folder of each member.
+
+    Returns:
+        The largest absolute difference, and the number of predictions that were compared.
+
+    Raises:
+        DataError: there was nothing to compare.
+    """
+    frame = pd.read_parquet(data / "train.parquet")
+    folds, worst, compared = read_folds(data), 0.0, 0
+    for member, trial in enumerate(trials):
+        original = np.load(trial / "oof.npy", allow_pickle=False).astype(float)
+        for part, name in enumerate(model.facts["members"][member]["parts"]):
+            valid = folds[int(name.rpartition("/p")[2])][1]
+            rows = _some(valid[~np.isnan(original[valid].reshape(len(valid), -1)).any(axis=1)])
+            if len(rows):
+                delivered = model.part_outputs(frame.iloc[rows], member=member, part=part)
+                worst, compared = max(worst, _distance(delivered, original[rows])), compared + len(rows)
+    if not compared:
+        raise DataError("no out-of-fold prediction to compare the delivered model with")
+    return worst, compared
+
+
+def _distance(delivered: Array, original: Array) -> float:
+    if delivered.shape != original.shape or not np.isfinite(delivered).all():
+        raise DataError(f"the delivered model gives {delivered.shape} or not finite; the original {original.shape}")
+    return float(np.abs(delivered - original).max())
+
+
+def _some(rows: np.typing.NDArray[np.int64]) -> np.typing.NDArray[np.int64]:
+    return rows[:: max(1, -(-len(rows) // _ROWS_PER_PART))]
