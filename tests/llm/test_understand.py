@@ -62,6 +62,7 @@ def test_the_prompt_holds_the_request_the_vocabulary_and_the_columns_as_data() -
         (field("data.colour", "red", "who leaves"), "vocabulary"),
         (field("constraints.energy_wh", "lots", "4 cores"), "vocabulary"),
         (field("constraints.model_size_mb", 4, "4 cores"), "these words state constraints.cpu_cores"),
+        (field("model.forbid", ["knn"], "quarter of an hour, 4 cores"), "these words state"),
         (field("warnings", ["x"], "who leaves"), "not a thing"),
         (field("data.target", "churned", ""), "does not say"),
     ],
@@ -80,9 +81,14 @@ def test_a_target_that_the_request_does_not_name_is_left_out(name: str) -> None:
     assert any("does not name it" in notice for notice in understood.notices)
 
 
-def test_the_rules_number_stands_against_the_models() -> None:
-    understood = read(ScriptedLLM([{"fields": [field("constraints.train_time_s", 15, "quarter of an hour")]}]))
+def test_what_the_rules_read_without_slips_stands_against_the_model() -> None:
+    rows = [
+        field("constraints.train_time_s", 15, "quarter of an hour"),
+        field("metric.name", "best_area", "area under the curve"),
+    ]
+    understood = read(ScriptedLLM([{"fields": rows}]))
     assert understood.spec.constraints.train_time_s == 900
+    assert understood.spec.metric.name == "roc_auc"
 
 
 def test_a_bad_reply_is_repaired_once() -> None:

@@ -14,7 +14,7 @@ class Idea(BaseModel):
 
     family: str = Field(description="one of the families listed")
     config: dict[str, Scalar] = Field(description="the family's parameters; those left out take their default")
-    reason: str = Field(description="one short sentence")
+    reason: str = Field(description="at most ten words")
 
 
 class Ideas(BaseModel):

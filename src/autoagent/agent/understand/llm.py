@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     Ask = Callable[[str, Mapping[str, object], type["Reading"]], "Reading"]
 
 TEMPLATE = "understand/request"
-# The rules turn units into numbers without slips, so their number stands where both read the same key.
-_RULES_FIRST = ("constraints.", "horizon.", "data.n_", "metric.threshold", "split.k", "split.test")
+# The rules turn units into numbers and metrics into their names without slips, so theirs stand where both read a key.
+_RULES_FIRST = ("constraints.", "horizon.", "data.n_", "metric.", "split.k", "split.test")
 
 
 class ReadField(BaseModel):
@@ -137,7 +137,7 @@ def _names(text: str, name: str) -> bool:
 
 def _taken(field: ReadField, rules: Fields) -> str | None:
     """Say which limit the rules read from the same words: "4 cores" is no four megabytes."""
-    if not field.key.startswith("constraints.") or field.key in rules.values:
+    if not field.key.startswith(("constraints.", "model.")) or field.key in rules.values:
         return None
     quote = _plain(field.words)
     for key, words in rules.words.items():
