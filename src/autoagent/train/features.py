@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 
 from autoagent.data.table import Role, Task
 from autoagent.inference import DATE_FIELDS, FORMAT, Cells, Recipe, parse_dates
+from autoagent.train.target_encoding import TargetColumns, encode_levels
 
 Array = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 
 _QUANTILES = 128
-_TARGET_FOLDS = 5
-_PRIOR_ROWS = 10.0  # a level is believed as much as the mean of all when it has so many rows
 _MAX_LEVELS = 5000  # remembered per column
-_MAX_TARGET_COLUMNS = 10  # classes that get a column each, most frequent first
 _SAMPLE = 20_000  # rows that a vocabulary or a date format is chosen from
 _DATE_FORMS = ("ISO8601", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d")
 _TIMES = ("", " %H:%M", " %H:%M:%S")
@@ -70,7 +68,7 @@ def fit_recipe(
         are cross-fitted; all others equal ``apply_recipe(recipe, frame)``.
     """
     cells = Cells(frame)
-    fitter = _Fitter(cells, options, _Target.of(np.asarray(y, dtype=np.float64), task, seed))
+    fitter = _Fitter(cells, options, TargetColumns.of(np.asarray(y, dtype=np.float64), task, seed))
     numeric = tuple(name for name, role in roles.items() if role == "numeric")
     if numeric:
         fitter.add_numbers(numeric)
@@ -84,34 +82,10 @@ def fit_recipe(
     return fitter.finish()
 
 
-@dataclass(frozen=True)
-class _Target:
-    """The target as columns to average.
-
-    Attributes:
-        columns: ``(n, t)``: the number, or whether a row is of a class.
-        fold: ``(n,)`` part in which each row is left out.
-    """
-
-    columns: Array
-    fold: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, y: Array, task: Task, seed: int) -> _Target:
-        fold = np.random.default_rng(seed).permutation(len(y)) % _TARGET_FOLDS
-        if task == "regression":
-            return cls(y[:, None], fold)
-        if task == "binary":
-            return cls((y == 1).astype(np.float64)[:, None], fold)
-        counts = np.bincount(y.astype(np.int64))
-        kept = np.sort(np.argsort(-counts, kind="stable")[:_MAX_TARGET_COLUMNS])
-        return cls((y[:, None] == kept).astype(np.float64), fold)
-
-
 class _Fitter:
     """Collects the blocks of a recipe and the cross-fitted columns of the training matrix."""
 
-    def __init__(self, cells: Cells, options: FeatureOptions, target: _Target) -> None:
+    def __init__(self, cells: Cells, options: FeatureOptions, target: TargetColumns) -> None:
         self._cells = cells
         self._options = options
         self._target = target
@@ -129,10 +103,10 @@ class _Fitter:
     def add_numbers(self, columns: tuple[str, ...]) -> None:
         values = self._cells.numbers(columns)
         missing = np.isnan(values)
-        known = (~missing).any(axis=0)  # a column without a number says nothing
-        if not known.any():
+        known = np.flatnonzero((~missing).any(axis=0))  # a column without a number says nothing
+        if not len(known):
             return
-        columns = tuple(name for name, keep in zip(columns, known, strict=True) if keep)
+        columns = tuple(columns[i] for i in known)
         values, missing = self._cells.numbers(columns), missing[:, known]
         ordered = np.sort(np.ascontiguousarray(values.T)).T  # NaN comes last
         counts = len(values) - missing.sum(axis=0)
@@ -229,36 +203,6 @@ class _Fitter:
         top = vectors[:, ::-1][:, : self._options.text_svd]
         signs = np.sign(top[np.abs(top).argmax(axis=0), np.arange(top.shape[1])])
         return [_short(row) for row in top * signs]
-
-
-def encode_levels(codes: NDArray[np.int64], size: int, target: Array, fold: NDArray[np.int64]) -> tuple[Array, Array]:
-    """Encode levels by their mean target, drawn to the mean of all, and by the logarithm of their count.
-
-    Args:
-        codes: ``(n,)`` in ``0..size-1``.
-        size: number of levels.
-        target: ``(n, t)`` columns to average.
-        fold: ``(n,)`` part of each row.
-
-    Returns:
-        The table ``(size, t + 1)`` for new rows, and ``(n, t + 1)`` in which the means of a row were taken over the
-        other folds only. The count is the same in both.
-    """
-    num_folds = int(fold.max()) + 1
-    cell = fold * size + codes
-    counts = np.bincount(cell, minlength=num_folds * size).reshape(num_folds, size).astype(np.float64)
-    level_counts, fold_counts = counts.sum(axis=0), counts.sum(axis=1)
-    tables, crossed = [], []
-    for column in target.T:
-        sums = np.bincount(cell, weights=column, minlength=num_folds * size).reshape(num_folds, size)
-        level_sums, total = sums.sum(axis=0), column.sum()
-        prior = total / len(column)
-        tables.append((level_sums + _PRIOR_ROWS * prior) / (level_counts + _PRIOR_ROWS))
-        priors = (total - sums.sum(axis=1)) / np.maximum(len(column) - fold_counts, 1)
-        left = (level_sums - sums + _PRIOR_ROWS * priors[:, None]) / (level_counts - counts + _PRIOR_ROWS)
-        crossed.append(left[fold, codes])
-    logs = np.log1p(level_counts)
-    return np.column_stack([*tables, logs]), np.column_stack([*crossed, logs[codes]])
 
 
 def date_form(series: pd.Series | None) -> str:
