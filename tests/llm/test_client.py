@@ -178,6 +178,11 @@ def test_an_endpoint_that_only_loses_answers_is_an_error(bad: Say, clients: Any,
     assert caught.value.unclear == 2
 
 
+def test_an_error_that_comes_with_status_200_is_quoted(clients: Any, clock: Clock) -> None:
+    with serve(Say({"error": {"message": "out of stock"}})) as server, pytest.raises(LLMError, match="out of stock"):
+        clients(server, clock).complete(request(), timeout_s=60)
+
+
 def test_no_server_is_an_error_that_says_what_to_do(clients: Any, clock: Clock) -> None:
     with serve() as server:
         pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.llm.server import Say, completion, serve
 
@@ -124,6 +124,7 @@ def test_an_interrupt_books_the_bound_and_frees_the_rest() -> None:
     assert (money.used("llm_calls"), money.left("llm_calls")) == (1, 4)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 100), st.sampled_from([0, 1])), max_size=20))
 def test_no_sequence_of_calls_passes_the_limits(calls: list[tuple[int, int, int]]) -> None:
     money = budget(llm_tokens=5_000, llm_cost_usd=0.004, llm_calls=9)

@@ -6,7 +6,7 @@ import json
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
@@ -79,6 +79,7 @@ _OBJECTS = st.dictionaries(st.text(), st.recursive(_SCALARS, lambda s: st.lists(
 _PROSE = st.text(st.characters(exclude_characters="{}`[]"))
 
 
+@settings(deadline=None, max_examples=50)
 @given(value=_OBJECTS, before=_PROSE, after=_PROSE, fence=st.sampled_from(["", "```", "```json"]))
 def test_an_object_survives_any_fence_and_prose(value: dict[str, Any], before: str, after: str, fence: str) -> None:
     text = json.dumps(value)
@@ -86,6 +87,7 @@ def test_an_object_survives_any_fence_and_prose(value: dict[str, Any], before: s
     assert find_object(wrapped) == value
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from('{}[]",:`\n 1ab\\')) | st.text())
 def test_any_text_is_refused_or_is_the_object_that_it_holds(text: str) -> None:
     try:
@@ -96,6 +98,7 @@ def test_any_text_is_refused_or_is_the_object_that_it_holds(text: str) -> None:
     assert json.loads(text[start:end]) == value
 
 
+@settings(deadline=None)
 @given(
     value=st.fixed_dictionaries({"answer": st.integers(-9, 9), "why": st.text(max_size=5)}),
     at=st.integers(0, 60),

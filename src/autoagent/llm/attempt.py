@@ -129,7 +129,8 @@ def read_completion(text: str) -> Reply | Fault:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "body"
-        return Fault(f"the answer is no chat completion ({where}: {first['msg']})", retryable=True, unclear=True)
+        fault = f"{where}: {first['msg']}; it begins {text[:120]!r}"
+        return Fault(f"the answer is no chat completion ({fault})", retryable=True, unclear=True)
     choice, usage = body.choices[0], body.usage or _Usage()
     details = usage.prompt_tokens_details or _Details()
     return Reply(

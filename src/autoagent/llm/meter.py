@@ -14,7 +14,7 @@ from autoagent.llm.messages import Reply, Request
 from autoagent.llm.prices import Price, Priced, price_of
 
 Resource = Literal["llm_calls", "llm_tokens", "llm_cost_usd"]
-_TOKENS_AROUND = 16  # per message and once more for the request: role marks of chat templates
+_TOKENS_AROUND = 64  # per text and once more: role marks of chat templates, the words around a schema
 
 
 class Spending(Protocol):
