@@ -98,7 +98,6 @@ def test(job: TestJob) -> dict[str, Any]:
     prediction = model.raw(frame)
     decided = by_rule(prediction, job.rule) if METRICS[job.metric].needs == "label" else prediction
     score = raw(job.metric, y, decided)
-    low, high = bootstrap_interval(job.metric, y, decided, seed=job.seed)
     sign = 1.0 if METRICS[job.metric].direction == "max" else -1.0
     train_y = np.load(job.run / "data" / "y.npy", allow_pickle=False)
     real = job.task == "regression"
@@ -106,7 +105,7 @@ def test(job: TestJob) -> dict[str, Any]:
         "metric": job.metric,
         "direction": METRICS[job.metric].direction,
         "score": score,
-        "interval": [low, high],
+        "interval": interval(job.metric, y, decided, seed=job.seed),
         "n_rows": len(y),
         "validation": job.validation,
         "optimism": sign * (job.validation - score),
@@ -119,6 +118,14 @@ def test(job: TestJob) -> dict[str, Any]:
 
 
 test.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest's
+
+
+def interval(metric: str, y: Array, prediction: Array, *, seed: int) -> list[float] | None:
+    """Return the bootstrap 95 % interval; None where the metric is not defined on most resamples of so few rows."""
+    try:
+        return list(bootstrap_interval(metric, y, prediction, seed=seed))
+    except DataError:
+        return None
 
 
 def by_rule(proba: Array, rule: Sequence[float]) -> Array:
