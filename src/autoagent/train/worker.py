@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -32,9 +33,13 @@ _LIGHT = (
     "autoagent.train.models.knn",
     "autoagent.train.models.svm",
     "autoagent.train.models.hist_gradient_boosting",
+    "pyarrow.dataset",
     "pyarrow.parquet",
 )
-_PRELOADS = {"light": _LIGHT, "torch": ("autoagent.train.fit", "autoagent.train.models.realmlp", "pyarrow.parquet")}
+_PRELOADS = {
+    "light": _LIGHT,
+    "torch": ("autoagent.train.fit", "autoagent.train.models.realmlp", "pyarrow.dataset", "pyarrow.parquet"),
+}
 
 
 @dataclass
@@ -127,6 +132,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's to handle; it closes our input
     for module in _PRELOADS[preload]:
         importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # a collection in a child would touch, and so copy, every page of the imports
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints must not land among the events
     out.write(json.dumps({"ready": True}) + "\n")
@@ -135,12 +142,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _load_family(message: Mapping[str, Any]) -> None:
-    """Import the family of a job before forking, so that it is imported once; a fault is left to the child to record."""
+    """Import the family of a job once, before forking; a fault is left to the child to record."""
     from autoagent.errors import UserError
-    from autoagent.train.models import MODELS
+    from autoagent.train.fit import model_card
 
     try:
-        MODELS.with_plugins()[str(message.get("family"))].load()
+        model_card(str(message.get("family"))).load()
     except (UserError, ImportError) as error:
         sys.stderr.write(f"{message.get('family')}: {error}\n")
 

@@ -1,4 +1,4 @@
-"""The table of model families: what each is good for, its space and its portfolio; readable without any of their libraries."""
+"""The table of model families: each one's space, portfolio and limits; readable without any of their libraries."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ _CATBOOST = ModelCard(
 
 _FOREST_SPACE = Space(
     {
-        "trees": Param(Int(50, 500, log=True), 300),
+        "trees": Param(Int(50, 500, log=True), 150),
         "max_features": Param(Choice(["sqrt", "log2", 0.33, 0.5, 0.75, 1.0]), "sqrt"),
         "min_samples_leaf": Param(Int(1, 20, log=True), 1),
         "max_leaf_nodes": Param(Int(32, 20_000, log=True), 15_000),

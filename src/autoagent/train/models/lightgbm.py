@@ -20,6 +20,8 @@ from autoagent.train.target import Target
 from autoagent.train.trees import Trees, add_trees, join
 
 _MAX_STEPS = 3000
+_MAX_MULTICLASS_STEPS = 400
+_LEAST_GAIN = 1e-4  # relative; trees that are one leaf can lower the loss by 1e-9 a step for ever
 _MIN_MULTICLASS_RATE = 0.05  # each step grows one tree per class: few steps keep the model small and the fit quick
 
 
@@ -71,7 +73,7 @@ class LightGBM:
         booster = lgb.train(
             parameters,
             train,
-            num_boost_round=_MAX_STEPS,
+            num_boost_round=_MAX_MULTICLASS_STEPS if context.n_classes > 2 else _MAX_STEPS,
             valid_sets=[valid],
             callbacks=[_watch(curve, parameters["learning_rate"], better_high, context)],
         )
@@ -152,7 +154,7 @@ def _objective(context: FitContext) -> tuple[str, str]:
 
 def _watch(curve: list[float], rate: float, better_high: bool, context: FitContext) -> Callable[[Any], None]:
     """Return a callback that records the curve and stops after a patience that grows as the rate falls."""
-    patience = int(np.clip(3.0 / rate, 25, 150))
+    patience = int(np.clip((1.5 if context.n_classes > 2 else 3.0) / rate, 15, 150))
     started, best, best_step = time.monotonic(), np.inf, 0
 
     def after_step(env: Any) -> None:  # noqa: ANN401 - LightGBM's own named tuple
@@ -162,10 +164,11 @@ def _watch(curve: list[float], rate: float, better_high: bool, context: FitConte
         curve.append(loss)
         if env.iteration % 10 == 0:
             context.report(env.iteration, loss)
-        if loss < best - 1e-12:
+        if loss < best * (1 - _LEAST_GAIN):
             best, best_step = loss, env.iteration
         per_step = (time.monotonic() - started) / (env.iteration + 1)
-        if env.iteration - best_step >= patience or context.left_s() < 2 * per_step or env.iteration == _MAX_STEPS - 1:
+        last = env.iteration == env.end_iteration - 1
+        if env.iteration - best_step >= patience or context.left_s() < 2 * per_step or last:
             raise lgb.callback.EarlyStopException(best_step, env.evaluation_result_list)
 
     return after_step
