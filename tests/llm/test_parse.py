@@ -47,7 +47,10 @@ def test_one_object_is_found_in_a_fence_or_prose(text: str) -> None:
         ("four", "no JSON object"),
         ("[1]", "no JSON object"),
         (f"[{GOOD}]", "array"),
+        (f"```json\n[{GOOD}]\n```", "array"),
         (f"{GOOD}\n{GOOD}", "more than one"),
+        (f"```json\n{GOOD}\n```\nor rather {GOOD}", "more than one"),
+        ('{"answer": 1e999, "why": "x"}', "too large"),
         (f"```json\n{GOOD}\n```\n```json\n{GOOD}\n```", "more than one|not valid"),
         (f"From the set {{1, 2}}: {GOOD}", "not valid JSON"),
         ('{"answer": 4, "why": "x",}', "not valid JSON"),
@@ -87,8 +90,26 @@ def test_an_object_survives_any_fence_and_prose(value: dict[str, Any], before: s
     assert find_object(wrapped) == value
 
 
-@settings(deadline=None)
-@given(st.text(st.sampled_from('{}[]",:`\n 1ab\\')) | st.text())
+_PIECES = [
+    '{"a": 1}',
+    '{"a": [1, {"b": null}]}',
+    "```json\n",
+    "```",
+    "\n",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    '"x"',
+    ":",
+    "so ",
+    "NaN",
+]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.sampled_from(_PIECES), max_size=7).map("".join) | st.text())
 def test_any_text_is_refused_or_is_the_object_that_it_holds(text: str) -> None:
     try:
         value = find_object(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, TypeVar
 
@@ -11,15 +12,14 @@ from pydantic import BaseModel, ValidationError
 from autoagent.errors import ReplyError
 
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
-_FENCE = re.compile(r"```[\w-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
 _MAX_FAULTS = 8
 
 
 def parse_reply(text: str, reply_type: type[ReplyT]) -> ReplyT:
     """Return the one JSON object of a reply, validated without coercion.
 
-    One code fence or prose around the object is tolerated. Two objects, duplicate keys, ``NaN``, trailing commas and
-    cut-off text are not.
+    A code fence and prose without braces may stand around the object. Two objects, duplicate keys, ``NaN``, trailing
+    commas and cut-off text are refused.
 
     Raises:
         ReplyError: the reply cannot be used; the message tells the model what to mend.
@@ -39,27 +39,23 @@ def find_object(text: str) -> dict[str, Any]:
     Raises:
         ReplyError: there is none, more than one, or it is not valid JSON.
     """
-    body = text.strip()
-    fences = _FENCE.findall(body)
-    if not body.startswith("{") and len(fences) == 1:
-        body = fences[0].strip()
-    start = body.find("{")
+    start = text.find("{")
     if start < 0:
         raise ReplyError("the reply holds no JSON object", reply=text)
-    if body.startswith("["):
+    if text[:start].rstrip().endswith("["):
         raise ReplyError("the reply is a JSON array; one JSON object was asked for", reply=text)
-    value, end = _decode(body, start, text)
-    if re.search(r"[{}]", body[end:]):
+    value, end = _decode(text, start)
+    if re.search(r"[{}]", text[end:]):
         raise ReplyError("the reply holds more than one JSON object", reply=text)
     return value
 
 
-def _decode(body: str, start: int, text: str) -> tuple[dict[str, Any], int]:
-    decoder = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+def _decode(text: str, start: int) -> tuple[dict[str, Any], int]:
+    decoder = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite)
     try:
-        return decoder.raw_decode(body, start)
+        return decoder.raw_decode(text, start)
     except json.JSONDecodeError as error:
-        near = body[max(start, error.pos - 20) : error.pos + 20]
+        near = text[max(start, error.pos - 20) : error.pos + 20]
         raise ReplyError(f"the reply is not valid JSON: {error.msg} near {near!r}", reply=text) from None
     except (ValueError, RecursionError) as error:
         raise ReplyError(f"the reply is not valid JSON: {error}", reply=text) from None
@@ -70,6 +66,13 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         raise ValueError("a key stands twice in one object")
     return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is too large a number")
+    return number
 
 
 def _no_constant(name: str) -> float:
