@@ -106,7 +106,7 @@ def test_a_passed_deadline_still_gives_a_model(name):
 def test_a_portfolio_entry_is_legal_and_whole(name, entry):
     card = MODELS[name]
     config = card.portfolio[entry]
-    assert card.space.check(config) == {**card.space.default(), **config}
+    assert card.space.check(config).items() >= config.items()
     assert card.portfolio[0] == {}
 
 

@@ -141,32 +141,6 @@ _HGB = ModelCard(
     group="gradient_boosting",
 )
 
-_CATBOOST = ModelCard(
-    "catboost",
-    _target("catboost"),
-    "Gradient boosting on symmetric trees with ordered statistics.",
-    paper="arXiv:1706.09516",
-    extra="catboost",
-    space=Space(
-        {
-            "learning_rate": Param(Float(0.02, 0.3, log=True), 0.08),
-            "depth": Param(Int(3, 9), 6),
-            "l2_leaf_reg": Param(Float(0.5, 30.0, log=True), 3.0),
-            "random_strength": Param(Float(0.1, 10.0, log=True), 1.0),
-            "categories": Param(Choice(["target", "onehot"]), "target"),
-        }
-    ),
-    portfolio=(
-        {},
-        {"depth": 4, "learning_rate": 0.08, "l2_leaf_reg": 1.5},
-        {"depth": 8, "learning_rate": 0.07, "l2_leaf_reg": 4.0},
-        {"depth": 5, "learning_rate": 0.05, "l2_leaf_reg": 3.0, "random_strength": 0.3, "categories": "onehot"},
-    ),
-    cost=8.0,
-    max_classes=100,
-    group="gradient_boosting",
-)
-
 _FOREST_SPACE = Space(
     {
         "trees": Param(Int(50, 500, log=True), 150),
@@ -260,7 +234,39 @@ _SVM = ModelCard(
     group="svm",
 )
 
+_REALMLP = ModelCard(
+    "realmlp",
+    _target("realmlp"),
+    "A network with periodic embeddings of numbers and defaults tuned on many tables.",
+    paper="arXiv:2407.04491",
+    space=Space(
+        {
+            "width": Param(Choice([48, 64, 96, 128, 192, 256, 384]), 128),
+            "layers": Param(Int(1, 4), 3),
+            "epochs": Param(Int(16, 256, log=True), 64),
+            "learning_rate": Param(Float(0.005, 0.2, log=True), 0.04),
+            "dropout": Param(Float(0.0, 0.5), 0.15),
+            "weight_decay": Param(Float(1e-4, 0.2, log=True), 0.02),
+            "embed": Param(Bool(), True),
+            "plr_sigma": Param(Float(0.02, 2.0, log=True), 0.1, when={"embed": (True,)}),
+            "numbers": Param(Choice(["raw", "quantile"]), "raw"),
+            "categories": _CATEGORIES,
+        }
+    ),
+    portfolio=(
+        {},
+        {"embed": False, "numbers": "quantile"},
+        {"width": 256, "plr_sigma": 0.3, "dropout": 0.25},
+        {"width": 64, "layers": 2, "embed": False, "dropout": 0.05},
+        {"width": 256, "epochs": 128, "learning_rate": 0.025},
+    ),
+    cost=7.0,
+    max_classes=200,
+    group="neural_network",
+    preload="torch",
+)
+
 MODELS: Family[ModelCard] = Family(
     "models",
-    [_BASELINE, _LINEAR, _KNN, _SVM, _LIGHTGBM, _EXTRA_TREES, _RANDOM_FOREST, _HGB],
+    [_BASELINE, _LINEAR, _KNN, _SVM, _LIGHTGBM, _EXTRA_TREES, _RANDOM_FOREST, _HGB, _REALMLP],
 )
