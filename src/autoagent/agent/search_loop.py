@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autoagent.agent.ideas import IdeaSource
@@ -32,7 +32,9 @@ def visible_trials(state: RunState, number: int, plan: Plan) -> list[TrialRecord
     if not plan.deterministic:
         return state.history()
     trials = [trial for place, trial in sorted(state.trials.items()) if place <= number - plan.n_workers]
-    return None if any(trial.status is None for trial in trials) else trials
+    if any(trial.status is None for trial in trials):
+        return None
+    return [replace(trial, seconds=0.0, predict_s=0.0) for trial in trials]  # durations differ from run to run
 
 
 def view_of(state: RunState, plan: Plan, ideas: Sequence[tuple[str, Config]], *, left_s: float | None) -> View | None:
