@@ -52,10 +52,10 @@ class Result:
         return float(self._test["score"])
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """The bootstrap 95 % interval of ``score``."""
-        low, high = self._test["interval"]
-        return float(low), float(high)
+    def interval(self) -> tuple[float, float] | None:
+        """The bootstrap 95 % interval of ``score``; None where too few rows were tested for one."""
+        found = self._test["interval"]
+        return None if found is None else (float(found[0]), float(found[1]))
 
     @property
     def validation(self) -> float:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autoagent.agent.environment import child_environment, python_command
 from autoagent.agent.plan import Plan
+from autoagent.agent.pool import Pool
 from autoagent.agent.prepare import write_json
 from autoagent.agent.recorder import Recorder
 from autoagent.agent.scoring import TrainData, read_predictions
@@ -28,17 +27,13 @@ _CHILD_S = 120.0  # a finishing step without a clock may take so long
 
 @dataclass
 class Finish:
-    """The steps after the search; each is done once, also over several sittings.
-
-    Attributes:
-        stop_at_s: of the budget's clock, when all must be done; None without a limit.
-    """
+    """The steps after the search; each is done once, also over several sittings."""
 
     folder: RunFolder
     plan: Plan
     data: TrainData
     recorder: Recorder
-    stop_at_s: float | None
+    pool: Pool
 
     def run(self, reason: str) -> None:
         """Deliver the best of what there is.
@@ -107,22 +102,14 @@ class Finish:
         Raises:
             TrialFailed: it crashed or took too long; a crash is an error, never a score.
         """
-        path = self.folder.root / f"{job['kind']}_job.json"
-        write_json(path, dict(job))
-        try:
-            done = subprocess.run(
-                python_command("autoagent.train.finalize", str(path.resolve())),
-                env=child_environment(threads=1),
-                capture_output=True,
-                timeout=_CHILD_S,
-                text=True,
-                check=False,
+        out = self.folder.root / "finish"
+        facts = {"trial": -1, "out": str(out.resolve()), "deadline_s": _CHILD_S}
+        ended = self.pool.run({**facts, **job}, preload="light")
+        if ended.ending != "exited":
+            log = (out / "log.txt").read_text(encoding="utf-8", errors="replace") if (out / "log.txt").exists() else ""
+            raise TrialFailed(
+                f"{job['kind']} ended by {ended.ending}: {ended.detail} {log.strip()[-2000:]}", kind="crash"
             )
-        except subprocess.TimeoutExpired as error:
-            raise TrialFailed(f"{job['kind']} took longer than {_CHILD_S:g} s", kind="timeout") from error
-        if done.returncode != 0:
-            raise TrialFailed(f"{job['kind']} failed: {done.stderr.strip()[-2000:]}", kind="crash")
-        path.unlink()
         return read_json(self.folder.root / f"{job['kind']}.json")
 
     def _write_verdicts(self) -> None:

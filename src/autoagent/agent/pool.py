@@ -103,6 +103,14 @@ class Pool:
             self.running.pop(trial, None)
         return [unique[trial] for trial in sorted(unique)]
 
+    def run(self, job: Mapping[str, Any], *, preload: str) -> Exit:
+        """Run one job to its end while nothing else runs."""
+        self.submit(job, preload=preload)
+        while True:
+            for ended in self.poll(0.2):
+                if ended.trial == job["trial"]:
+                    return ended
+
     def cancel_all(self) -> list[int]:
         """Kill every running job and return their numbers."""
         numbers = sorted(self.running)
@@ -154,7 +162,7 @@ class Pool:
         return [exit_ for message in messages if (exit_ := self._message(message)) is not None]
 
     def _message(self, message: Mapping[str, Any]) -> Exit | None:
-        running = self.running.get(int(message.get("trial", -1)))
+        running = self.running.get(int(message["trial"])) if "trial" in message else None
         if running is None:
             return None
         if message["event"] == "started":

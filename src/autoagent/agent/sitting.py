@@ -36,8 +36,8 @@ from autoagent.runs.state import RunState
 from autoagent.search.proposer import Arm, Proposer
 from autoagent.search.trials_log import TrialsLog
 
-_FINISH_SHARE = 0.1  # of the time is kept for choosing, delivering, testing and reporting
-_FINISH_MIN_S, _FINISH_MAX_S = 7.0, 40.0
+_FINISH_SHARE = 0.06  # of the time is kept for choosing, delivering, testing and reporting
+_FINISH_MIN_S, _FINISH_MAX_S = 4.0, 20.0
 
 
 @dataclass
@@ -93,8 +93,12 @@ class Sitting:
             plan = Plan.model_validate(read_json(self.folder.plan))
         recorder.budget.limits = plan.limits.budget()
         data = TrainData.read(self.folder.data)
-        reason = self._search(plan, data, llm, recorder, flag)
-        Finish(self.folder, plan, data, recorder, plan.limits.seconds).run(reason)
+        pool = Pool(plan.memory_bytes, threads=plan.threads)
+        try:
+            reason = self._search(plan, data, llm, recorder, flag, pool)
+            Finish(self.folder, plan, data, recorder, pool).run(reason)
+        finally:
+            pool.close()
 
     def _document(self, recorder: Recorder) -> None:
         add_trials(self.folder, recorder.state)
@@ -107,11 +111,12 @@ class Sitting:
         inner = None if self.llm is None else MeteredLLM(self.llm, recorder.budget)
         return RecordingLLM(inner, self.folder.llm)
 
-    def _search(self, plan: Plan, data: TrainData, llm: LLM | None, recorder: Recorder, flag: Interrupts) -> str:
+    def _search(
+        self, plan: Plan, data: TrainData, llm: LLM | None, recorder: Recorder, flag: Interrupts, pool: Pool
+    ) -> str:
         if recorder.state.selection is not None:
             return "resumed after the search"
         arms = arms_of(plan)
-        pool = Pool(plan.memory_bytes, threads=plan.threads)
         ideas = self._ideas(plan, arms, llm)
         search = Search(
             folder=self.folder,
@@ -131,7 +136,6 @@ class Sitting:
             return search.run()
         finally:
             ideas.close()
-            pool.close()
 
     def _ideas(self, plan: Plan, arms: list[Arm], llm: LLM | None) -> IdeaSource:
         if llm is None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any
 
 from autoagent.errors import AutoAgentError
 from autoagent.trace.graph import ExceptionNode, Node, is_tracing
@@ -91,15 +92,14 @@ def _parents(arguments: object) -> tuple[Node, ...]:
 
 
 def _nodes(value: object) -> Iterator[Node]:
-    waiting = [value]
+    waiting, opened = [value], set[int]()  # a container may contain itself
     while waiting:
         here = waiting.pop()
         if isinstance(here, Node):
             yield here
-        elif isinstance(here, dict):
-            waiting.extend(reversed(list(here.values())))
-        elif isinstance(here, list | tuple):
-            waiting.extend(reversed(here))
+        elif isinstance(here, dict | list | tuple) and id(here) not in opened:
+            opened.add(id(here))
+            waiting.extend(reversed(list(here.values() if isinstance(here, dict) else here)))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - arguments of any function
@@ -107,11 +107,13 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - arguments of any function
         return value.data
     if next(_nodes(value), None) is None:
         return value  # the caller's own object, not a copy
-    if type(value) is dict:
-        return {key: _plain(item) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return cast("Any", type(value)(_plain(item) for item in value))
-    return value
+    if isinstance(value, tuple):
+        items = [_plain(item) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    fresh = copy.copy(value)
+    for key in list(value) if isinstance(value, dict) else range(len(value)):
+        fresh[key] = _plain(value[key])
+    return fresh
 
 
 def _failing_line(error: Exception) -> str:

@@ -6,12 +6,10 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from autoagent.trace.summary import fit, summarise
-
-if TYPE_CHECKING:
-    from autoagent.trace.feedback import Feedback
+from autoagent.trace.verdict import Feedback
 
 VERSION = 1
 _CURRENT: ContextVar[Graph | None] = ContextVar("graph", default=None)
@@ -61,8 +59,6 @@ class Graph:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Graph:
         """Read what ``to_json`` wrote; the nodes hold the summaries, and new ones may follow."""
-        from autoagent.trace.feedback import Feedback
-
         graph = cls()
         known: dict[str, Node] = {}
         for row in data["nodes"]:

@@ -181,9 +181,14 @@ _JOB: TypeAdapter[ExportJob | TestJob] = TypeAdapter(Annotated[ExportJob | TestJ
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do one job; write ``export.json`` or ``test.json`` of its run."""
+    """Do the job of a file."""
+    return run_step(json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
+
+
+def run_step(message: Mapping[str, Any]) -> int:
+    """Do one job; write ``export.json`` or ``test.json`` of its run and return the exit status."""
     try:
-        job = _JOB.validate_python({"kind": "test", **json.loads(Path(arguments[0]).read_text(encoding="utf-8"))})
+        job = _JOB.validate_python({"kind": "test", **message})
         facts = export(job) if isinstance(job, ExportJob) else test(job)
         _write(job.run / f"{job.kind}.json", facts)
     except (AutoAgentError, InputError) as error:

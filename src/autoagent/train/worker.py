@@ -162,16 +162,24 @@ def _become_child(message: Mapping[str, Any], parent: int) -> None:
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
         _redirect(Path(message["out"]))
-        from autoagent.train.fit import Job, run_job
-
-        run_job(Job.model_validate(message), started=started)
-        code = 0
+        code = _work(message, started)
     except BaseException:  # noqa: BLE001 - a child must end here, not return into its parent's loop
         sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _work(message: Mapping[str, Any], started: float) -> int:
+    """Do a job of any kind and return the exit status."""
+    from autoagent.train.finalize import run_step
+    from autoagent.train.fit import Job, run_job
+
+    if message.get("kind", "fit") == "fit":
+        run_job(Job.model_validate(message), started=started)
+        return 0
+    return run_step({key: value for key, value in message.items() if key not in ("trial", "out", "deadline_s")})
 
 
 def _redirect(folder: Path) -> None:

@@ -37,15 +37,132 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
     ("data.text_fields", r"(?:text (?:column|field|is in|lives in|fields|columns)s?(?: is| are| =|:)?|free text (?:in|column)?|the text (?:in|of)|(?:based on|from|using|read) the (?:text|wording|words) (?:in|of)(?: the)?)", ""),
 )  # fmt: skip
 GENERIC = frozenset(
-    """
-    it this that them these those whether if who which what how when where why the a an my our your their some
-    any something anything someone things outcome outcomes result results label labels target values value class
-    classes category data dataset table column from with using based and or in on for by at to well accurately
-    best better good fast quickly next future days hours weeks months years more less most under within accuracy
-    auc auroc rmse f1 please only one customers customer users people patients houses house rows each every all
-    binary multiclass anomalies clusters csv file new number numbers type probability likelihood risk chance
-    model models time series me us you as is are be not no quantiles quantile median
-    """.split()
+    [
+        "it",
+        "this",
+        "that",
+        "them",
+        "these",
+        "those",
+        "whether",
+        "if",
+        "who",
+        "which",
+        "what",
+        "how",
+        "when",
+        "where",
+        "why",
+        "the",
+        "a",
+        "an",
+        "my",
+        "our",
+        "your",
+        "their",
+        "some",
+        "any",
+        "something",
+        "anything",
+        "someone",
+        "things",
+        "outcome",
+        "outcomes",
+        "result",
+        "results",
+        "label",
+        "labels",
+        "target",
+        "values",
+        "value",
+        "class",
+        "classes",
+        "category",
+        "data",
+        "dataset",
+        "table",
+        "column",
+        "from",
+        "with",
+        "using",
+        "based",
+        "and",
+        "or",
+        "in",
+        "on",
+        "for",
+        "by",
+        "at",
+        "to",
+        "well",
+        "accurately",
+        "best",
+        "better",
+        "good",
+        "fast",
+        "quickly",
+        "next",
+        "future",
+        "days",
+        "hours",
+        "weeks",
+        "months",
+        "years",
+        "more",
+        "less",
+        "most",
+        "under",
+        "within",
+        "accuracy",
+        "auc",
+        "auroc",
+        "rmse",
+        "f1",
+        "please",
+        "only",
+        "one",
+        "customers",
+        "customer",
+        "users",
+        "people",
+        "patients",
+        "houses",
+        "house",
+        "rows",
+        "each",
+        "every",
+        "all",
+        "binary",
+        "multiclass",
+        "anomalies",
+        "clusters",
+        "csv",
+        "file",
+        "new",
+        "number",
+        "numbers",
+        "type",
+        "probability",
+        "likelihood",
+        "risk",
+        "chance",
+        "model",
+        "models",
+        "time",
+        "series",
+        "me",
+        "us",
+        "you",
+        "as",
+        "is",
+        "are",
+        "be",
+        "not",
+        "no",
+        "quantiles",
+        "quantile",
+        "median",
+    ]
 )
 IDENTIFIER = r"[a-z][\w]*_[\w]+|[A-Za-z]+\.[A-Za-z_]\w+"
 _FILE = re.compile(
@@ -240,7 +357,12 @@ def _same(form: str, forms: dict[str, str]) -> str | None:
 
 
 def _near(form: str, forms: dict[str, str]) -> str | None:
-    if not form or form in GENERIC or len(form) < 6 or (len(form.split()) != 1 and max(other.count(" ") for other in forms.values()) == 0):
+    if (
+        not form
+        or form in GENERIC
+        or len(form) < 6
+        or (len(form.split()) != 1 and max(other.count(" ") for other in forms.values()) == 0)
+    ):
         return None
     near = difflib.get_close_matches(form, forms.values(), n=1, cutoff=0.86)
     return next((name for name, other in forms.items() if near and other == near[0]), None)
