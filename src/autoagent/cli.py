@@ -2,11 +2,283 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
-app = typer.Typer(name="autoagent", no_args_is_help=True, help=__doc__)
+from autoagent._version import __version__
+from autoagent.errors import AutoAgentError, RequestError, RunFolderError, UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from autoagent.agent.api import Result
+
+app = typer.Typer(
+    name="autoagent",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A sentence and a table in, a measured, deployable model out.",
+)
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder, its unique beginning, or 'last'.")]
+OutOption = Annotated[Path, typer.Option("--out", help="Where run folders are.")]
+LLMOption = Annotated[str, typer.Option("--llm", help="none, openai:MODEL, or the URL of a compatible server.")]
+RUNS = Path("runs")
+
+
+class What(StrEnum):
+    """What can be listed."""
+
+    runs = "runs"
+    samplers = "samplers"
+    models = "models"
+    optims = "optims"
+    metrics = "metrics"
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line: 0 is well, 2 is the user's to mend, 130 is Ctrl+C, anything else is 1."""
+    try:
+        app(standalone_mode=False)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except typer.Exit as stop:
+        raise SystemExit(stop.exit_code) from None
+    except typer.Abort:
+        raise SystemExit(130) from None
+    except AutoAgentError as error:
+        _say_error(error)
+        raise SystemExit(2 if isinstance(error, UserError) else 1) from None
+    except Exception as error:
+        show = getattr(error, "show", None)  # a usage error of the command-line library
+        if not callable(show):
+            raise
+        show()
+        raise SystemExit(2) from None
+
+
+@app.command()
+def run(  # noqa: PLR0913 - each is an option of the command line
+    data: Annotated[str, typer.Argument(help="A table file, or digits, iris, wine, breast_cancer, diabetes.")],
+    request: Annotated[str, typer.Argument(help="What you want, in a sentence.")],
+    llm: LLMOption = "none",
+    budget: Annotated[str | None, typer.Option(help="Wall time, for example 10m.")] = None,
+    max_cost: Annotated[float | None, typer.Option(help="US dollars for the language model.")] = None,
+    max_trials: Annotated[int | None, typer.Option(help="How many trials.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    out: OutOption = RUNS,
+    workers: Annotated[int | None, typer.Option(help="Processes that fit models; one per core.")] = None,
+    sampler: Annotated[str, typer.Option(help="See autoagent list samplers.")] = "agent",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; stop when something is missing.")] = False,
+) -> None:
+    """Build, measure and deliver a model."""
+    from autoagent.agent.api import run as start
+
+    options: dict[str, Any] = {"llm": llm, "budget": budget, "max_cost": max_cost, "max_trials": max_trials}
+    options |= {"seed": seed, "out": out, "workers": workers, "sampler": sampler}
+    while True:
+        try:
+            with _view() as view:
+                result = start(data, request, view=view, **options)
+        except RequestError as error:
+            if yes or not error.missing or not sys.stdin.isatty():
+                raise
+            _say_error(error)
+            request = f"{request} {typer.prompt('Please say it')}"
+            continue
+        return _show_result(result)
+
+
+@app.command()
+def resume(run: RunArgument, out: OutOption = RUNS) -> None:
+    """Go on with an interrupted run."""
+    from autoagent.agent.api import resume as go_on
+
+    with _view() as view:
+        result = go_on(_find(run, out), view=view)
+    _show_result(result)
+
+
+@app.command()
+def replay(run: RunArgument, out: OutOption = RUNS) -> None:
+    """Redo a run's decisions from its folder, without a language model, and compare."""
+    from autoagent.agent.replay import replay as redo
+
+    outcome = redo(_find(run, out))
+    for text in outcome.differences:
+        typer.echo(f"differs: {_plain(text)}")
+    typer.echo(f"{outcome.n_decisions} decisions redone, {len(outcome.differences)} differ")
+    if not outcome.equal:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(run: RunArgument, out: OutOption = RUNS) -> None:
+    """Write the report again and print where it is."""
+    from autoagent.report.html import write_report
+    from autoagent.runs.folder import open_run
+
+    typer.echo(write_report(open_run(_find(run, out))))
+
+
+@app.command()
+def parse(
+    request: Annotated[str, typer.Argument(help="The sentence.")],
+    data: Annotated[str | None, typer.Argument(help="The table that it is about.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The spec as JSON.")] = False,
+    llm: LLMOption = "none",
+) -> None:
+    """Show what a sentence is understood to ask for; nothing is spent but the language model's reading, if any."""
+    from autoagent.agent.request import read_request, render_rows
+    from autoagent.llm.connect import connect
+
+    understanding, _, _ = read_request(request, data, llm=connect(llm))
+    if as_json:
+        typer.echo(json.dumps(understanding.spec.to_json(), indent=1, ensure_ascii=False))
+    else:
+        _table(["field", "value", "because you wrote"], render_rows(understanding))
+        for text in (*understanding.assumptions, *understanding.notices):
+            typer.echo(f"note: {_plain(text)}")
+        for question in understanding.questions:
+            typer.echo(f"open: {question.key}: {_plain(question.text)}")
+
+
+@app.command()
+def predict(
+    run: RunArgument,
+    rows: Annotated[Path, typer.Argument(help="New rows, in any format that run reads.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="CSV file; the screen when left out.")] = None,
+    out: OutOption = RUNS,
+) -> None:
+    """Predict new rows with a run's model."""
+    from autoagent.agent.api import load
+    from autoagent.data.readers import read_table
+    from autoagent.errors import DataError
+    from autoagent.inference import InputError, answer
+
+    model = load(_find(run, out))
+    try:
+        table = answer(model, read_table(rows).frame)
+    except InputError as error:
+        raise DataError(str(error)) from error
+    table.to_csv(output or sys.stdout, index=False)
+
+
+@app.command()
+def serve(
+    run: RunArgument,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 picks a free one.")] = 8000,
+    token: Annotated[str | None, typer.Option(envvar="AUTOAGENT_TOKEN", help="Bearer token to ask for.")] = None,
+    out: OutOption = RUNS,
+) -> None:
+    """Serve a run's model over HTTP: POST /predict, GET /schema, GET /health."""
+    from autoagent.agent.api import load
+    from autoagent.serve.app import serve_model
+
+    serve_model(load(_find(run, out)), host=host, port=port, token=token)
+
+
+@app.command("list")
+def list_things(what: What, out: OutOption = RUNS) -> None:
+    """List runs, or the plug-ins of a family."""
+    if what is What.runs:
+        from autoagent.agent.listing import run_rows
+
+        _table(["run", "metric", "test score", "ended"], run_rows(out))
+        return
+    from autoagent.registry import family
+
+    _table(["name", "summary", "paper"], [(c.name, c.summary, c.paper) for c in family(what.value).values()])
+
+
+@app.command()
+def doctor(llm: LLMOption = "none", out: OutOption = RUNS) -> None:
+    """Show what is here: machine, versions, language model, isolation. Nothing is spent."""
+    from autoagent.agent.doctor import examine
+
+    rows = examine(llm, out)
+    _table(["", "what", "value"], [("ok" if ok else "--", what, value) for what, value, ok in rows])
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+@contextmanager
+def _view() -> Iterator[Any]:
+    from autoagent.report.live import LiveView, PlainView
+
+    console = _console()
+    with (LiveView if console.is_terminal else PlainView)(console) as view:
+        yield view
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _find(run: str, out: Path) -> Path:
+    if (Path(run) / "journal.jsonl").is_file() or (Path(run) / "model.json").is_file():
+        return Path(run)
+    from autoagent.runs.folder import list_runs
+
+    names = [folder.root for folder in list_runs(out)]
+    found = names[-1:] if run == "last" else [root for root in names if run and root.name.startswith(run)]
+    if run == "last" and names:
+        found = [max(names, key=lambda root: (root / "journal.jsonl").stat().st_mtime)]
+    if len(found) != 1:
+        what = f"{len(found)} runs begin with" if found else "no run is named"
+        raise RunFolderError(f"{what} {run!r} under {str(out)!r}; see: autoagent list runs")
+    return found[0]
+
+
+def _show_result(result: Result) -> None:
+    test, spread = result.state.test or {}, ""
+    if result.interval is not None:
+        spread = f" (95 % interval {result.interval[0]:.4g} to {result.interval[1]:.4g})"
+    typer.echo(f"\n{result.metric} on {test.get('n_rows')} sealed test rows: {result.score:.4g}{spread}")
+    typer.echo(f"chosen by {result.validation:.4g} out of fold; without a model: {_short(test.get('baseline_score'))}")
+    for row in result.limits:
+        sign = ">=" if row.get("at_least") else "<="
+        mark = "✓" if row["ok"] else "✗"
+        typer.echo(f"{mark} {row['key']}: {_short(row['measured'])} ({sign} {_short(row['limit'])})")
+    typer.echo(f"model:  {result.folder.model}\nreport: {result.report}")
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float | int) else "not defined"
+
+
+def _table(heads: list[str], rows: list[tuple[str, ...]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*heads, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(_plain(cell)) for cell in row))
+    _console().print(table)
+
+
+def _say_error(error: Exception) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(f"error: {_plain(str(error))}", style="red"))
+
+
+def _plain(text: str) -> str:
+    """Return text that cannot steer a terminal: control characters are shown, not sent."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)

@@ -47,7 +47,7 @@ def read_predictions(trial: Path, data: TrainData) -> Array:
     """
     path = trial / "oof.npy"
     try:
-        values = np.load(path, allow_pickle=False).astype(float)
+        values: Array = np.load(path, allow_pickle=False).astype(float)
     except (OSError, ValueError) as error:
         raise DataError(f"{path.name} of trial {trial.name} cannot be read: {error}") from error
     wanted = (len(data.y), data.n_classes) if data.n_classes else (len(data.y),)

@@ -102,7 +102,8 @@ def _none_fits(numbers: Sequence[int], limits: _Limits) -> str:
         said.append(f"the smallest is trial {small} with {limits.sizes[small]:,} bytes of {limits.max_bytes:,}")
     quick = min(numbers, key=lambda m: (limits.predict_s[m], m))
     if limits.max_predict_s is not None and limits.predict_s[quick] > limits.max_predict_s:
-        said.append(f"the fastest is trial {quick} with {limits.predict_s[quick]:.4g} s of {limits.max_predict_s:.4g} s")
+        took, most = limits.predict_s[quick], limits.max_predict_s
+        said.append(f"the fastest is trial {quick} with {took:.4g} s of {most:.4g} s")
     said = said or [f"trial {small} is the smallest with {limits.sizes[small]:,} bytes but too slow"]
     return f"none of {len(numbers)} trials fits the limits: {'; '.join(said)}. Allow more, or ask for a smaller family"
 
@@ -130,9 +131,7 @@ def _single_scores(
     return {m: score(metric, y, np.asarray(oofs[m], dtype=float)[rows]) for m in numbers}
 
 
-def _blend(
-    weights: Mapping[int, float], oofs: Mapping[int, NDArray[np.floating]], rows: NDArray[np.bool_]
-) -> Array:
+def _blend(weights: Mapping[int, float], oofs: Mapping[int, NDArray[np.floating]], rows: NDArray[np.bool_]) -> Array:
     return np.asarray(sum(w * np.asarray(oofs[m], dtype=float)[rows] for m, w in weights.items()))
 
 
