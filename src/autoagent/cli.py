@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -262,7 +262,7 @@ def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float | int) else "not defined"
 
 
-def _table(heads: list[str], rows: list[tuple[str, ...]]) -> None:
+def _table(heads: list[str], rows: Sequence[tuple[str, ...]]) -> None:
     from rich.table import Table
     from rich.text import Text
 

@@ -54,6 +54,21 @@ class _Zygote:
     process: subprocess.Popen[bytes]
     buffer: bytes = b""
 
+    def end(self) -> None:
+        """Close its input, which ends it and its children; kill it if it does not go."""
+        if self.process.stdin is not None:
+            try:
+                self.process.stdin.close()
+            except BrokenPipeError:
+                self.process.kill()
+        try:
+            self.process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
 
 @dataclass
 class Pool:
@@ -77,6 +92,8 @@ class Pool:
         zygote = self._zygotes.get(preload)
         if zygote is not None and zygote.process.poll() is None:
             return
+        if zygote is not None:
+            zygote.end()
         process = subprocess.Popen(
             python_command("autoagent.train.worker", "--preload", preload),
             stdin=subprocess.PIPE,
@@ -122,15 +139,7 @@ class Pool:
         """Kill what runs and end the zygotes."""
         self.cancel_all()
         for zygote in self._zygotes.values():
-            if zygote.process.stdin is not None:
-                zygote.process.stdin.close()
-            try:
-                zygote.process.wait(timeout=1.0)
-            except subprocess.TimeoutExpired:
-                zygote.process.kill()
-                zygote.process.wait()
-            if zygote.process.stdout is not None:
-                zygote.process.stdout.close()
+            zygote.end()
         self._zygotes.clear()
 
     def _send(self, preload: str, message: Mapping[str, Any]) -> None:
@@ -201,7 +210,7 @@ class Pool:
             zygote = self._zygotes.pop(running.preload, None)  # it never said which process: end all of its kind
             if zygote is not None:
                 zygote.process.kill()
-                zygote.process.wait()
+                zygote.end()
             return
         try:
             os.killpg(running.pid, signal.SIGKILL)
