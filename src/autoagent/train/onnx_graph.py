@@ -30,13 +30,13 @@ class OnnxGraph:
         self._constants.append(numpy_helper.from_array(np.ascontiguousarray(np.asarray(value, dtype=dtype)), name))
         return name
 
-    def add(self, operator: str, *inputs: str, **attributes: object) -> str:
+    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401 - whatever the operator takes
         """Add a node of the main operator set with one output."""
         name = f"n{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, inputs, [name], **attributes))
         return name
 
-    def add_two(self, operator: str, *inputs: str, **attributes: object) -> tuple[str, str]:
+    def add_two(self, operator: str, *inputs: str, **attributes: Any) -> tuple[str, str]:  # noqa: ANN401 - as above
         """Add a node with two outputs, for example ``TopK``."""
         name = f"n{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, inputs, [name, f"{name}b"], **attributes))

@@ -225,7 +225,7 @@ def _judge(net: TabularNet, valid: Rows, context: FitContext) -> float:
 def _batches(n: int, batch: int, rng: torch.Generator) -> Iterator[Tensor]:
     while True:
         order = torch.randperm(n, generator=rng)
-        yield from order[: n - n % batch].split(batch)
+        yield from torch.split(order[: n - n % batch], batch)
 
 
 def _copy(net: TabularNet) -> dict[str, Tensor]:

@@ -53,16 +53,19 @@ def join(parts: Sequence[Trees]) -> Trees:
     sizes = [len(part.feature) for part in parts]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
 
-    def moved(name: str) -> Ints:
-        values = [getattr(part, name) for part in parts]
-        return np.concatenate([np.where(v < 0, v, v + s) for v, s in zip(values, starts, strict=True)])
-
-    def plain(name: str) -> NDArray[np.generic]:
-        return np.concatenate([getattr(part, name) for part in parts])
+    def moved(values: Sequence[Ints]) -> Ints:
+        return np.concatenate([np.where(v < 0, v, v + start) for v, start in zip(values, starts, strict=True)])
 
     return Trees(
-        **{name: moved(name) for name in ("roots", "left", "right", "leaf")},
-        **{name: plain(name) for name in ("feature", "threshold", "nan_left", "output", "weight")},  # type: ignore[arg-type]  # each dtype is that of its parts
+        roots=moved([part.roots for part in parts]),
+        feature=np.concatenate([part.feature for part in parts]),
+        threshold=np.concatenate([part.threshold for part in parts]),
+        left=moved([part.left for part in parts]),
+        right=moved([part.right for part in parts]),
+        nan_left=np.concatenate([part.nan_left for part in parts]),
+        leaf=moved([part.leaf for part in parts]),
+        output=np.concatenate([part.output for part in parts]),
+        weight=np.concatenate([part.weight for part in parts]),
     )
 
 

@@ -78,7 +78,7 @@ class HistGradientBoosting:
         target = Target.of(y, context.metric) if context.task == "regression" else None
         model = _unfitted(self.config, len(y), context)
         labels = target.forward(y) if target else y.astype(np.int64)
-        truth = target.forward(y_valid) if target else y_valid.astype(np.int64)
+        truth = target.forward(y_valid) if target else y_valid
         codes = [] if target else [int(code) for code in np.unique(labels)]
         best, best_steps, grown, curve, started, z = np.inf, 0, 0, [], time.monotonic(), np.zeros(())
         while grown < _MAX_STEPS and (grown - best_steps) < _PATIENCE * _BATCH:
