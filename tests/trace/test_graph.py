@@ -3,6 +3,8 @@
 import asyncio
 import json
 import threading
+from collections import OrderedDict
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -312,3 +314,30 @@ def test_a_method_is_traced_and_its_parameter_is_per_instance() -> None:
     assert (one.greet("Ann").data, two.greet("Ann").data) == ("Hello Ann", "Hola Ann")
     backward(two.greet("Ann"), "good")
     assert (one.word.feedback, two.word.feedback) == ([], [Feedback(text="good")])
+
+
+class Pair(NamedTuple):
+    left: object
+    right: object
+
+
+def test_containers_keep_their_kind_when_nodes_are_taken_out() -> None:
+    seen: list[object] = []
+
+    @bundle()
+    def look(*values: object) -> None:
+        seen.extend(values)
+
+    look(Pair(node(1), 2), OrderedDict(a=[node(3)]), (node(4),))
+    assert seen == [Pair(1, 2), OrderedDict(a=[3]), (4,)]
+    assert [type(value) for value in seen] == [Pair, OrderedDict, tuple]
+
+
+def test_a_list_that_contains_itself_is_no_endless_loop() -> None:
+    @bundle()
+    def count(rows: list[object]) -> int:
+        return len(rows)
+
+    rows: list[object] = []
+    rows.append(rows)
+    assert count(rows).data == 1
