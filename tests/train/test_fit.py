@@ -106,8 +106,8 @@ def test_time_that_is_up_ends_a_job_after_its_first_fold(run):
 def test_a_deadline_shortens_the_training_of_a_network(run):
     MODELS["realmlp"].load()  # importing torch is the worker's preparation, not the job's time
     started = time.monotonic()
-    result = go(job(run, family="realmlp", config={"epochs": 256}, deadline_s=1.5))
-    assert time.monotonic() - started < 3.0
+    result = go(job(run, family="realmlp", config={"epochs": 256}, deadline_s=4.0))
+    assert time.monotonic() - started < 6.0
     assert result["status"] == "ok"
 
 
