@@ -11,7 +11,7 @@ HEAVY = ("torch", "openai", "optuna", "sklearn", "pandas", "lightgbm", "matplotl
 HELP = """
 import contextlib, io, json, sys
 sys.argv = ["autoagent", "--help"]
-shown = io.StringIO()
+shown, code = io.StringIO(), 0
 with contextlib.redirect_stdout(shown):
     from autoagent.cli import main
     try:
