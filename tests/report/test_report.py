@@ -19,22 +19,8 @@ from autoagent.report.card import write_model_card
 from autoagent.report.html import write_report
 from autoagent.runs.folder import RunFolder
 
-SECTIONS = [
-    "request",
-    "data",
-    "leaks",
-    "split",
-    "result",
-    "search",
-    "importance",
-    "curves",
-    "errors",
-    "calibration",
-    "trace",
-    "llm",
-    "budget",
-    "environment",
-]
+SECTIONS = ["request", "data", "leaks", "split", "result", "search", "importance", "curves", "errors", "calibration"]
+SECTIONS += ["trace", "llm", "budget", "environment"]
 CHROMIUM = shutil.which("chromium")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from autoagent.report import sections, summary
@@ -44,7 +45,7 @@ def inert(text: str) -> str:
     return _MARKS.sub(r"\\\1", plain).replace("://", ":&#47;&#47;").replace("www.", "www&#46;")
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *[tuple(inert(cell) for cell in row) for row in rows]]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

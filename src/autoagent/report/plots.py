@@ -92,7 +92,7 @@ def curves(folds: Sequence[Sequence[float]], *, colour: int, title: str) -> Mark
         (360, 240), (1, max(steps, 2)), spread(values), x_label="reported step", y_label="validation", x_whole=True
     )
     for fold in folds:
-        box.canvas.path([(box.x(i + 1), box.y(v)) for i, v in enumerate(_thin(fold)) if math.isfinite(v)], "thin")
+        box.canvas.path([(box.x(i + 1), box.y(v)) for i, v in enumerate(fold) if math.isfinite(v)], "thin")
     shared = min(len(fold) for fold in folds)
     mean = [sum(fold[i] for fold in folds) / len(folds) for i in range(shared)]
     points = [(box.x(i + 1), box.y(v)) for i, v in enumerate(mean) if math.isfinite(v)]
@@ -197,7 +197,3 @@ def _best_line(box: Frame, dots: Sequence[Dot], lower_is_better: bool) -> None:
     if best is not None:
         points.append((box.x.end, box.y(best)))
     box.canvas.path(points, "best")
-
-
-def _thin(values: Sequence[float]) -> Sequence[float]:
-    return values

@@ -126,7 +126,8 @@ def score_plot(record: RunRecord) -> Markup | None:
 
 def curve_plots(record: RunRecord) -> list[Picture]:
     """Plot the learning curves of the best trial of each family that reported one."""
-    colour, seen, found = colours(record), set[str](), []
+    colour, seen = colours(record), set[str]()
+    found: list[Picture] = []
     for trial in sorted(record.state.trials.values(), key=lambda t: -(t.score if t.score is not None else -1e300)):
         if trial.family in seen or trial.status not in ("ok", "pruned") or len(found) == _MAX_CURVES:
             continue
