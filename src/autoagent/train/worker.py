@@ -36,10 +36,14 @@ _LIGHT = (
     "pyarrow.dataset",
     "pyarrow.parquet",
 )
-_PRELOADS = {
-    "light": _LIGHT,
-    "torch": ("autoagent.train.fit", "autoagent.train.models.realmlp", "pyarrow.dataset", "pyarrow.parquet"),
-}
+_TORCH = (
+    "autoagent.train.fit",
+    "autoagent.train.models.realmlp",
+    "torch._dynamo",  # the first optim step imports it and 800 modules: two seconds that each child would pay
+    "pyarrow.dataset",
+    "pyarrow.parquet",
+)
+_PRELOADS = {"light": _LIGHT, "torch": _TORCH}
 
 
 @dataclass
