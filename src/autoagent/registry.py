@@ -16,6 +16,7 @@ _TABLES = {
     "models": "autoagent.train.models:MODELS",
     "optims": "autoagent.train.optims:OPTIMS",
     "samplers": "autoagent.search.samplers:SAMPLERS",
+    "metrics": "autoagent.data.metrics:METRICS",
     "optimizers": "autoagent.optimize:OPTIMIZERS",
 }
 
@@ -90,7 +91,7 @@ def resolve(target: str) -> object:
 
 
 def family(name: str) -> Family[Card]:
-    """Return the table of a family: ``models``, ``optims``, ``samplers`` or ``optimizers``.
+    """Return the table of a family: ``models``, ``optims``, ``samplers``, ``metrics`` or ``optimizers``.
 
     Raises:
         UnknownPluginError: there is no such family.
