@@ -22,7 +22,6 @@ _CANDIDATES = 24
 _BAGS = 5
 _STEPS = 20
 _PATIENCE = 5
-_RANKING = ("roc_auc", "average_precision")
 _MIN_COVER = 0.9  # of the rows that the fullest trial predicts; whoever has fewer is not compared
 
 
