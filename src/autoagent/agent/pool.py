@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -55,17 +56,12 @@ class _Zygote:
     buffer: bytes = b""
 
     def end(self) -> None:
-        """Close its input, which ends it and its children; kill it if it does not go."""
+        """Kill it; its children die with it. Its pipes are closed."""
+        self.process.kill()
+        self.process.wait()
         if self.process.stdin is not None:
-            try:
+            with contextlib.suppress(BrokenPipeError):  # what was still to be sent has no reader
                 self.process.stdin.close()
-            except BrokenPipeError:
-                self.process.kill()
-        try:
-            self.process.wait(timeout=1.0)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
         if self.process.stdout is not None:
             self.process.stdout.close()
 
@@ -209,7 +205,6 @@ class Pool:
         if running.pid is None:
             zygote = self._zygotes.pop(running.preload, None)  # it never said which process: end all of its kind
             if zygote is not None:
-                zygote.process.kill()
                 zygote.end()
             return
         try:

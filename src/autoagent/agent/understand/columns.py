@@ -6,18 +6,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from autoagent.agent.understand.finding import Finding
+from autoagent.agent.understand.finding import Finding, Mention
 from autoagent.agent.understand.sentence import Sentence
+from autoagent.agent.understand.target import ARTICLES, GENERIC, IDENTIFIER, LIST, known_target, unknown_target
 
 _WORD = re.compile(r"[a-z0-9_][\w.\-]*[\w]|[a-z0-9_]")
-LIST = r"(?:\s*(?:,|and|or|&|nor|,\s*and|/)\s*(?:the\s+)?)"
-PREDICT = (
-    r"(?:predict(?:s|ing)?|classify(?:ing)?|estimat(?:e|es|ing)|forecast(?:s|ing)?|model(?:l?ing)?(?= the)|regress(?:ing)?|guess(?:ing)?|target(?: column| variable)?(?: is| =|:| called| named)?"
-    r"|label(?: column)?(?: is| =|:| called| named)|outcome(?: column)?(?: is| =|:)|dependent variable(?: is)?|predictions? (?:of|for)|(?:model|classifier|regressor|predictor) (?:for|of)|response(?: variable)?(?: is| =|:)|y\s*=|the answer is in|labels? (?:are|is) in|determine|explain)"
-)
-ARTICLES = r"(?:\s+(?:the|a|an|our|my|each|every|whether|if|columns?|fields?|features?|variables?|called|named|value|values|of|is|customer|customers|in|someone|somebody|people|patients?|users?|they|will|be|gets?|has|have|who|which|house|their|his|her))*[\s:=]*\"?"
+_TIMELY = re.compile(r"date|time|stamp|year|month|week|day|^ts$")
+_SPLIT_BY = r"(?:split|cut)(?:ting|s)?(?: it| them| the data)? (?:by|on|along)"
 _ROLES: tuple[tuple[str, str, str], ...] = (
     (
         "data.features_exclude",
@@ -25,158 +21,21 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
         "",
     ),
     (
-        "data.group_key",
-        r"(?:group(?:ed|ing|s)?(?: k-?fold)?(?: split)?(?: by| on| =|:| is| key| column)*|split(?:ting|s)?(?: it| them| the data)? by|(?:keep|keeping) (?:all )?(?:the )?(?:rows|records|samples|visits|measurements|images|entries|data)(?: of| for| from| with)(?: the| an?| each| every)? (?:same|1|one|single)|(?:rows|records|samples|visits|entries) (?:of|from|with|for) (?:the|1) same|(?:no|the same|same|1|a single|never split a|never split the same|don't split a|do not split a) )",
-        r"(?:\s+(?:together|in both|on both|across|stays?|must|should|may|can|split|appears?|never|in (?:the )?(?:train|test)|is kept|are kept|column|,|as groups?|groups?)|\s*$|\s*[.;,])",
-    ),
-    (
         "data.time_key",
         r"(?:time (?:column|key|index|stamp column)(?: is| =|:)?|time[\s-](?:based )?(?:ordered |split )?(?:split )?(?:on|by|along)|order(?:ed)? (?:by|in)|sort(?:ed)? by|chronological(?:ly)?(?: split)?(?: by| on| along)?|temporal split (?:on|by)|(?:split|cut)(?: it| the data)? (?:in time )(?:by|on|along)|respect(?:ing)? (?:the )?time(?: order)?(?: by| of| on| in)?|time order(?: by| of| on| in)?|date column(?: is| =|:)?|dates? (?:are|is) in|timestamps? (?:are|is) in|split by time \(?(?:on|using|with)?)",
         "",
     ),
+    ("data.time_key", _SPLIT_BY, ""),
+    (
+        "data.group_key",
+        r"(?:(?:rows|records|samples|visits|data|entries) of (?:the|an?|each|1|one|the same) \w+ (?:\w+ )?together \(?|group(?:ed|ing|s)?(?: k-?fold)?(?: split| cv)?(?: by| on| =|:| is| key| column)*|split(?:ting|s)?(?: it| them| the data)? by|(?:keep|keeping) (?:all )?(?:the )?(?:rows|records|samples|visits|measurements|images|entries|data)(?: of| for| from| with)(?: the| an?| each| every)? (?:same|1|one|single)|(?:rows|records|samples|visits|entries) (?:of|from|with|for) (?:the|1) same|(?:no|the same|same|1|a single|never split a|never split the same|don't split a|do not split a) )",
+        r"(?:\s+(?:together|in both|on both|across|stays?|must|should|may|can|split|appears?|never|in (?:the )?(?:train|test)|is kept|are kept|column|\)|,|as groups?|groups?)|\s*$|\s*[.;,)])",
+    ),
     ("data.text_fields", r"(?:text (?:column|field|is in|lives in|fields|columns)s?(?: is| are| =|:)?|free text (?:in|column)?|the text (?:in|of)|(?:based on|from|using|read) the (?:text|wording|words) (?:in|of)(?: the)?)", ""),
 )  # fmt: skip
-GENERIC = frozenset(
-    [
-        "it",
-        "this",
-        "that",
-        "them",
-        "these",
-        "those",
-        "whether",
-        "if",
-        "who",
-        "which",
-        "what",
-        "how",
-        "when",
-        "where",
-        "why",
-        "the",
-        "a",
-        "an",
-        "my",
-        "our",
-        "your",
-        "their",
-        "some",
-        "any",
-        "something",
-        "anything",
-        "someone",
-        "things",
-        "outcome",
-        "outcomes",
-        "result",
-        "results",
-        "label",
-        "labels",
-        "target",
-        "values",
-        "value",
-        "class",
-        "classes",
-        "category",
-        "data",
-        "dataset",
-        "table",
-        "column",
-        "from",
-        "with",
-        "using",
-        "based",
-        "and",
-        "or",
-        "in",
-        "on",
-        "for",
-        "by",
-        "at",
-        "to",
-        "well",
-        "accurately",
-        "best",
-        "better",
-        "good",
-        "fast",
-        "quickly",
-        "next",
-        "future",
-        "days",
-        "hours",
-        "weeks",
-        "months",
-        "years",
-        "more",
-        "less",
-        "most",
-        "under",
-        "within",
-        "accuracy",
-        "auc",
-        "auroc",
-        "rmse",
-        "f1",
-        "please",
-        "only",
-        "one",
-        "customers",
-        "customer",
-        "users",
-        "people",
-        "patients",
-        "houses",
-        "house",
-        "rows",
-        "each",
-        "every",
-        "all",
-        "binary",
-        "multiclass",
-        "anomalies",
-        "clusters",
-        "csv",
-        "file",
-        "new",
-        "number",
-        "numbers",
-        "type",
-        "probability",
-        "likelihood",
-        "risk",
-        "chance",
-        "model",
-        "models",
-        "time",
-        "series",
-        "me",
-        "us",
-        "you",
-        "as",
-        "is",
-        "are",
-        "be",
-        "not",
-        "no",
-        "quantiles",
-        "quantile",
-        "median",
-    ]
-)
-IDENTIFIER = r"[a-z][\w]*_[\w]+|[A-Za-z]+\.[A-Za-z_]\w+"
 _FILE = re.compile(
     r"(?<![\w/.~-])(?:[\w.~-]*/)*[\w.-]+\.(?:csv|tsv|parquet|jsonl?|xlsx|npz|zip|feather|arff|txt|tar|h5|pkl|avro|orc)\b|(?<![\w])(?:\.{0,2}/|~/|s3://|gs://)[\w./-]+"
 )
-
-
-@dataclass(frozen=True)
-class Mention:
-    """A column of the table, where the sentence names it."""
-
-    name: str
-    start: int
-    end: int
 
 
 def find_mentions(sentence: Sentence, names: Sequence[str]) -> list[Mention]:
@@ -222,18 +81,18 @@ def _read_known(sentence: Sentence, mentions: list[Mention]) -> Iterator[Finding
     taken: set[int] = set()
     for key, lead, tail in _ROLES:
         many = key in ("data.features_exclude", "data.text_fields")
-        chosen = _in_role(sentence, mentions, lead, tail, many=many, taken=taken)
+        fit = [mention for mention in mentions if lead != _SPLIT_BY or _TIMELY.search(mention.name.lower())]
+        chosen = _in_role(sentence, fit, lead, tail, many=many, taken=taken)
         if many and chosen:
             yield Finding(key, [mention.name for mention in chosen], chosen[0].start, chosen[-1].end)
         elif chosen:
             yield Finding(key, chosen[0].name, chosen[0].start, chosen[0].end)
         taken |= {mention.start for mention in chosen}
     free = [mention for mention in mentions if mention.start not in taken and not _is_monotone(sentence, mention)]
-    targets = _in_role(sentence, free, PREDICT, "", many=True, taken=set())
-    if not targets:
-        return
-    names = list(dict.fromkeys(mention.name for mention in targets))
-    yield Finding("data.target", names[0] if len(names) == 1 else names, targets[0].start, targets[-1].end)
+    targets = known_target(sentence, free)
+    if targets:
+        names = list(dict.fromkeys(mention.name for mention in targets))
+        yield Finding("data.target", names[0] if len(names) == 1 else names, targets[0].start, targets[-1].end)
 
 
 def _in_role(
@@ -262,6 +121,7 @@ def _is_monotone(sentence: Sentence, mention: Mention) -> bool:
 
 
 def _read_unknown(sentence: Sentence) -> Iterator[Finding]:
+    taken: list[tuple[int, int]] = []
     for key, lead, tail in _ROLES:
         many = key in ("data.features_exclude", "data.text_fields")
         word = rf'(?:"(?:[^"]+)"|{IDENTIFIER}|(?:column|field)\s+\w+|\w+(?=\s+(?:column|field)s?\b))'
@@ -271,10 +131,15 @@ def _read_unknown(sentence: Sentence) -> Iterator[Finding]:
             rf"(?<!\w){lead}(?:\s+(?:the|column|columns|field|by|on|any|called|named))*\s*[:=]?\s*(?P<c>{word}(?:{LIST}{word})*){tail}"
         )
         match = pattern.search(sentence.clean)
+        if match and any(start <= match.start("c") < end for start, end in taken):
+            continue
         if match and (key != "data.group_key" or _groups(sentence, match)):
             names = _split_names(sentence, *match.span("c"))
+            if lead == _SPLIT_BY and not _TIMELY.search(names[0].lower()):
+                continue
+            taken.append(match.span("c"))
             yield Finding(key, names if many else names[0], *match.span("c"))
-    yield from _unknown_target(sentence)
+    yield from unknown_target(sentence, taken)
 
 
 def _groups(sentence: Sentence, match: re.Match[str]) -> bool:
@@ -295,44 +160,6 @@ def _split_names(sentence: Sentence, start: int, end: int) -> list[str]:
         for part in parts
     ]
     return [part for part in clean if part]
-
-
-def _unknown_target(sentence: Sentence) -> Iterator[Finding]:
-    quoted = re.compile(
-        rf"(?<!\w){PREDICT}(?:\s+(?:the|column|field|variable|whether|if|value|of|in|called|named))*\s*[:=]?\s*\"(?P<c>[^\"]+)\""
-    )
-    named = re.compile(
-        rf"(?<!\w){PREDICT}(?:\s+(?:the|column|field|variable|called|named|value of))*\s*[:=]?\s*(?P<c>{IDENTIFIER})"
-    )
-    column = re.compile(
-        r"(?<!\w)(?:the\s+)?(?P<c>[a-z]\w*)\s+(?:column\s+)?(?:is|as)\s+(?:the|our|my)\s+target\b|\btarget(?:\s+(?:column|variable))?\s*(?:is|=|:|called|named)\s*(?:the\s+)?(?:column\s+)?(?P<c2>[a-z]\w*)"
-    )
-    field = re.compile(
-        rf"(?<!\w){PREDICT}\s+(?:the\s+)?(?P<c>[a-z]\w*)\s+(?:column|field)\b|(?<!\w){PREDICT}\s+(?:the\s+)?(?:column|field)\s+(?P<c2>[a-z]\w*)"
-    )
-    bare = re.compile(
-        r"(?<!\w)(?:predict(?:s|ing)?|classif(?:y|ies|ying)|estimat(?:e|es|ing)|forecast(?:s|ing)?)\s+(?P<c>[a-z]\w*)(?=\s*(?:$|[,.;:!?(]|\s(?:from|using|with|for|in|on|by|at|and|within|under|best|max\w*|min\w*)\b))"
-    )
-    for pattern in (quoted, named, field, column, bare):
-        for match in sentence.find(pattern):
-            group = "c" if match["c"] else "c2"
-            if match[group] in GENERIC or re.match(r"\d", match[group]):
-                continue
-            names = [sentence.words(*match.span(group)).strip("\"'`“”")]
-            rest = (
-                re.match(rf'{LIST}\s*"?(?P<d>{IDENTIFIER})"?', sentence.clean[match.end() :])
-                if pattern is named
-                else None
-            )
-            if rest:
-                names.append(rest["d"])
-            yield Finding(
-                "data.target",
-                names if rest else names[0],
-                match.start(group),
-                match.end() + (rest.end() if rest else 0),
-            )
-            return
 
 
 def _normal(text: str) -> str:

@@ -27,6 +27,15 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Mention:
+    """A column of the table, where the sentence names it."""
+
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Fields:
     """The fields of a request with their source words.
 

@@ -15,6 +15,7 @@ _SAME = str.maketrans(
     }
 )  # fmt: skip
 # A full stop ends a clause unless it is inside a number or a name such as churn.csv.
+_SINGLE_QUOTED = re.compile(r"(?<![\w'])'([^'\n]{1,60})'(?![\w'])")
 _BREAK = re.compile(r"[;!?\n]|[.](?=\s|$)|,(?!\d)|\s-\s|\(|\)|\s(?:but|while|whereas)\s")
 
 
@@ -38,6 +39,7 @@ class Sentence:
     def of(cls, original: str) -> Sentence:
         """Lower the case and plain the punctuation, one character for one."""
         clean = "".join(_lower(char) for char in original.translate(_SAME))
+        clean = _SINGLE_QUOTED.sub(r'"\1"', clean)
         n = len(clean)
         return cls(original, clean, tuple(range(n)), tuple(range(1, n + 1)))
 
