@@ -23,18 +23,30 @@ def ranks(scores: pd.DataFrame) -> pd.Series:
     return filled.rank(axis=1, ascending=False, method="average").mean().sort_values()
 
 
-def verdicts(scores: pd.DataFrame) -> pd.DataFrame:
-    """Compare ours with each peer per table on the seeds that both have; a tie's interval holds zero."""
+def verdicts(scores: pd.DataFrame, tried: pd.DataFrame) -> pd.DataFrame:
+    """Compare ours with each peer per table on the seeds that both have tried.
+
+    A win or a loss has an interval without zero, from at least three seeds; a failure on one side decides by itself.
+    """
     rows = []
     for peer in (name for name in scores.columns if name != "ours"):
-        for table, part in scores[["ours", peer]].groupby(level="table"):
-            both = part.dropna()
-            gap = (both["ours"] - both[peer]).to_numpy()
-            low, high = interval(gap) if len(gap) else (np.nan, np.nan)
-            verdict = "win" if low > 0 else "loss" if high < 0 else "tie" if len(gap) else "failed"
-            mean = gap.mean() if len(gap) else np.nan
-            rows.append({"peer": peer, "table": table, "gap": mean, "low": low, "high": high, "verdict": verdict})
+        both = tried[["ours", peer]].notna().all(axis=1)
+        for table, part in scores.loc[both, ["ours", peer]].groupby(level="table"):
+            whole = part.dropna()
+            gap = (whole["ours"] - whole[peer]).to_numpy()
+            low, high = interval(gap) if len(gap) > 2 else (np.nan, np.nan)
+            row = {"peer": peer, "table": table, "seeds": len(gap), "gap": gap.mean() if len(gap) else np.nan}
+            rows.append({**row, "low": low, "high": high, "verdict": _verdict(part, low, high)})
     return pd.DataFrame(rows)
+
+
+def _verdict(part: pd.DataFrame, low: float, high: float) -> str:
+    ours, peer = part.isna().sum()
+    if ours != peer:
+        return "loss (ours failed)" if ours > peer else "win (peer failed)"
+    if np.isnan(low):
+        return "too few seeds"
+    return "win" if low > 0 else "loss" if high < 0 else "tie"
 
 
 def print_standing(rows: Rows) -> None:
@@ -58,8 +70,8 @@ def print_standing(rows: Rows) -> None:
         )
         print(summary.join(seconds, how="outer").sort_values("mean_rank" if len(summary) else "failed").to_string())
         _print_scores(part)
-        if "ours" in wide.columns:
-            found = verdicts(wide)
+        if "ours" in wide.columns and len(wide.columns) > 1:
+            found = verdicts(wide, tried)
             print("\nours minus peer, mean over seeds, 95 % bootstrap interval over seeds")
             print(found.to_string(index=False, float_format=lambda v: f"{v:.4g}"))
             print(found.groupby("peer")["verdict"].value_counts().unstack(fill_value=0).to_string())

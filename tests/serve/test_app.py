@@ -151,10 +151,11 @@ def test_a_cell_that_looks_like_code_is_a_cell(url: str, model: Stub) -> None:
     assert model.seen[0].loc[0, "colour"] == hostile
 
 
-def test_the_schema_names_the_columns(url: str) -> None:
+def test_the_schema_names_the_columns_and_describes_a_row(url: str) -> None:
     status, answer = _ask(f"{url}/schema")
     assert status == 200
     assert answer["roles"] == {"x": "numeric", "colour": "categorical"}
+    assert answer["input"] == {"type": "object"}
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1]])

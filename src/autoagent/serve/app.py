@@ -58,7 +58,7 @@ def build_app(model: Model, *, token: str | None = None) -> FastAPI:
     @app.get("/schema", dependencies=[Depends(check)])
     def schema() -> dict[str, Any]:
         facts = model.facts
-        return {key: facts[key] for key in ("task", "target", "classes", "roles")}
+        return {key: facts[key] for key in ("task", "target", "classes", "roles")} | {"input": model.schema}
 
     @app.post("/predict", dependencies=[Depends(check)])
     def predict(body: Rows) -> Predictions:
