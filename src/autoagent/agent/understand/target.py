@@ -1,0 +1,250 @@
+# ruff: noqa: E501
+"""The column to predict: by the words that lead to it, with the table's columns known or not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from autoagent.agent.understand.finding import Finding, Mention
+from autoagent.agent.understand.sentence import Sentence
+
+LIST = r"(?:\s*(?:,|and|or|&|nor|,\s*and|/)\s*(?:the\s+)?)"
+IDENTIFIER = r"[a-z][\w]*_[\w]+|[A-Za-z]+\.[A-Za-z_]\w+"
+PREDICT = (
+    r"(?:predict(?:s|ing)?|classify(?:ing)?|estimat(?:e|es|ing)|forecast(?:s|ing)?|model(?:l?ing)?(?= the)|regress(?:ing)?|guess(?:ing)?|target(?: column| variable)?(?: is| =|:| called| named)?"
+    r"|label(?: column)?(?: is| =|:| called| named)|outcome(?: column)?(?: is| =|:)|dependent variable(?: is)?|predictions? (?:of|for)|(?:model|classifier|regressor|predictor) (?:for|of)|response(?: variable)?(?: is| =|:)|y\s*=|the answer is in|labels? (?:are|is) in|determine|explain)"
+)
+ARTICLES = r"(?:\s+(?:the|a|an|our|my|each|every|whether|if|columns?|fields?|features?|variables?|called|named|value|values|of|is|customer|customers|in|someone|somebody|people|patients?|users?|they|will|be|gets?|has|have|who|which|house|their|his|her))*[\s:=]*\"?"
+GENERIC = frozenset(
+    [
+        "it",
+        "this",
+        "that",
+        "them",
+        "these",
+        "those",
+        "whether",
+        "if",
+        "who",
+        "which",
+        "what",
+        "how",
+        "when",
+        "where",
+        "why",
+        "the",
+        "a",
+        "an",
+        "my",
+        "our",
+        "your",
+        "their",
+        "some",
+        "any",
+        "something",
+        "anything",
+        "someone",
+        "things",
+        "outcome",
+        "outcomes",
+        "result",
+        "results",
+        "label",
+        "labels",
+        "target",
+        "values",
+        "value",
+        "class",
+        "classes",
+        "category",
+        "data",
+        "dataset",
+        "table",
+        "column",
+        "from",
+        "with",
+        "using",
+        "based",
+        "and",
+        "or",
+        "in",
+        "on",
+        "for",
+        "by",
+        "at",
+        "to",
+        "well",
+        "accurately",
+        "best",
+        "better",
+        "good",
+        "fast",
+        "quickly",
+        "next",
+        "future",
+        "days",
+        "hours",
+        "weeks",
+        "months",
+        "years",
+        "more",
+        "less",
+        "most",
+        "under",
+        "within",
+        "accuracy",
+        "auc",
+        "auroc",
+        "rmse",
+        "f1",
+        "please",
+        "only",
+        "one",
+        "customers",
+        "customer",
+        "users",
+        "people",
+        "patients",
+        "houses",
+        "house",
+        "rows",
+        "each",
+        "every",
+        "all",
+        "binary",
+        "multiclass",
+        "anomalies",
+        "clusters",
+        "csv",
+        "file",
+        "new",
+        "number",
+        "numbers",
+        "type",
+        "probability",
+        "likelihood",
+        "risk",
+        "chance",
+        "model",
+        "models",
+        "time",
+        "series",
+        "me",
+        "us",
+        "you",
+        "as",
+        "is",
+        "are",
+        "be",
+        "not",
+        "no",
+        "quantiles",
+        "quantile",
+        "median",
+    ]
+)
+_STOP = r"(?:from|using|with|without|by|for|on|based|given|than|into|and|at|under|within|but|not|that|to|via|per|except|as|ignore|ignoring)"
+_NOUN = r"(?:column|field|variable|target|label)"
+# From the clearest wording to the loosest: what stands before the name, and what stands after it.
+_KNOWN: tuple[tuple[str, str], ...] = (
+    (rf"(?<!\w){PREDICT}{ARTICLES}", r""),
+    (rf"\b(?:{_NOUN}s?(?: {_NOUN})?|answer|truth|outcome)(?:\s+(?:is|are|named|called|in|the))*\s*[:=]?\s*\"?", r""),
+    (r"", rf"\"?\s*(?:\w+\s+)?(?:column|field)\b|\"?\s+(?:is|as|be|should be)\s+(?:the|our|my)\s+(?:{_NOUN}|response|outcome)"),
+    (rf"(?<!\w){PREDICT}(?:\s+(?!{_STOP}\b)[\w'-]+){{1,6}}\s+[\"(]?", r""),
+    (r"\b(?:classification|regression|classifier|regressor|model|detection|detector|mistakes?|errors?|predictor)(?:\s+(?:task|problem))?\s+(?:of|on|for|in)\s+(?:the\s+|our\s+|my\s+)?\"?", r""),
+    (r"\b(?:mae|mse|rmse|rmsle|mape|r2|f1|auc|auroc|accuracy|loss|score|regress)\s+(?:on|of|for)\s+(?:the\s+)?\"?", r""),
+    (r"\b(?:know|knowing|tell(?: me)?|say|find out|work out|figure out|recogni[sz]e|identify|spot|detect|flag|what is|what's|which|what)(?:\s+(?:the|a|an|if|whether|which|what|is|kind of|type of))*\s+\"?", r""),
+    (r"(?:^|[.;,?!(:]\s*)(?:the\s+)?\"?", r"\"?\s*(?:$|[.;,?!):]|or\s+not\b|from\b)"),
+)  # fmt: skip
+_KNOWN_PATTERNS = tuple((re.compile(rf"{before}\s*$"), re.compile(after)) for before, after in _KNOWN)
+_PLACES = frozenset(
+    [
+        "last",
+        "first",
+        "second",
+        "third",
+        "final",
+        "one",
+        "only",
+        "other",
+        "same",
+        "right",
+        "left",
+        "in",
+        "is",
+        "the",
+        "a",
+        "an",
+        "that",
+        "which",
+    ]
+)
+_FILLER = r"(?:\s+(?:the|column|field|variable|whether|if|values?|of|in|called|named|target|label))*\s*[:=]?\s*"
+_COLUMN = r"(?:column|field|variable)"
+_TARGET_IS = r"\b(?:target|label|response|dependent)(?:\s+(?:column|variable|field))?\s*(?:is in|is|=|:|called|named)?\s*(?:the\s+)?(?:column\s+|field\s+)?"
+# Each with the words that the name may be: any word, or no everyday word.
+_UNKNOWN: tuple[tuple[re.Pattern[str], bool], ...] = tuple(
+    (re.compile(pattern), free)
+    for pattern, free in (
+        (rf'(?<!\w){PREDICT}{_FILLER}"(?P<c>[^"]+)"', True),
+        (rf"(?<!\w){PREDICT}{_FILLER}(?P<c>{IDENTIFIER})", True),
+        (r"\b(?:target|label)(?:\s+(?:column|variable|field))?\s*(?:is in|is|=|:|called|named|are in)\s*(?:the\s+)?(?:column\s+|field\s+)?\"?(?P<c>[a-z]\w*)", True),
+        (r"(?<!\w)y\s*=\s*\"?(?P<c>[a-z]\w*)", True),
+        (rf"{_TARGET_IS}(?P<c>{IDENTIFIER})", True),
+        (r"(?<!\w)(?:the\s+)?\"?(?P<c>[a-z]\w*)\"?\s+(?:column\s+)?(?:is|as)\s+(?:the|our|my)\s+target\b", False),
+        (rf"(?<!\w){PREDICT}\s+(?:the\s+)?(?P<c>[a-z]\w*)\s+{_COLUMN}\b", False),
+        (rf"\b{_COLUMN}\s+(?:is\s+|named\s+|called\s+)?\"(?P<c>[^\"]+)\"|\"(?P<c2>[^\"]+)\"\s+{_COLUMN}\b", True),
+        (rf"\b{_COLUMN}\s+(?:is\s+|named\s+|called\s+|:\s*)?(?P<c>[a-z]\w*)", False),
+        (rf"\((?P<c>[a-z]\w*)\s+{_COLUMN}\)|(?<!\w)(?:the|our)\s+(?P<c2>{IDENTIFIER})\s+{_COLUMN}\b", False),
+        (rf"(?<!\w){PREDICT}(?:\s+(?!{_STOP}\b)[\w'-]+){{1,6}}\s+[\"(]?(?P<c>{IDENTIFIER})", True),
+        (rf"\b(?:on|for|of)\s+(?:the\s+)?(?P<c>{IDENTIFIER})", False),
+        (r"(?<!\w)(?:predict(?:s|ing)?|estimat(?:e|es|ing)|forecast(?:s|ing)?)\s+(?P<c>[a-z]\w*)(?=\s*(?:$|[,.;:!?(]|\s(?:from|using|with|for|in|on|by|at|and|within|under|best|tomorrow|well|max\w*|min\w*)\b))", False),
+        (r"(?<!\w)classif(?:y|ies|ying)\s+(?P<c>[a-z]\w*(?:[^s\W]|species|class|ss))(?=\s*(?:$|[,.;:!?(]|\s(?:from|using|with|for|in|on|by|at|and|within|under|best)\b))", False),
+        (r"\bregress(?:ion)?\s+(?:on|of|for)\s+(?:the\s+)?(?P<c>[a-z]\w*)", False),
+        (rf"(?:^|[.;,?!(:]\s*)\"?(?P<c>{IDENTIFIER})\"?(?=\s*(?:$|[.;,?!):]|or\s+not\b|from\b))", False),
+    )
+)  # fmt: skip
+
+
+def known_target(sentence: Sentence, mentions: Sequence[Mention]) -> list[Mention]:
+    """Return the mention that the clearest words lead to, with those that are listed beside it."""
+    for before, after in _KNOWN_PATTERNS:
+        for i, mention in enumerate(mentions):
+            led = before.search(sentence.clean[max(0, mention.start - 90) : mention.start])
+            if led and after.match(sentence.clean[mention.end :]):
+                return _listed(sentence, mentions[i:])
+    return []
+
+
+def _listed(sentence: Sentence, mentions: Sequence[Mention]) -> list[Mention]:
+    chosen = [mentions[0]]
+    for mention in mentions[1:]:
+        between = sentence.clean[chosen[-1].end : mention.start].replace('"', "")
+        if not re.fullmatch(rf"(?:\s+columns?)?{LIST}(?:columns?\s+)?", between):
+            break
+        chosen.append(mention)
+    return chosen
+
+
+def unknown_target(sentence: Sentence, taken: Sequence[tuple[int, int]] = ()) -> Iterator[Finding]:
+    """Find the target where no table tells the names; spans in `taken` play another part."""
+    for pattern, free in _UNKNOWN:
+        for match in sentence.find(pattern):
+            group = "c" if match["c"] else "c2"
+            start, end = match.span(group)
+            if _barred(match[group], free=free) or any(a < end and start < b for a, b in taken):
+                continue
+            rest = re.match(rf'"?{LIST}\s*"?(?P<d>{IDENTIFIER})"?', sentence.clean[end:])
+            names = [sentence.words(start, end).strip("\"'`“”")]
+            if rest and re.fullmatch(IDENTIFIER, match[group]) and not rest[0].startswith(","):
+                names.append(sentence.words(end + rest.start("d"), end + rest.end("d")))
+                end += rest.end()
+            yield Finding("data.target", names if len(names) > 1 else names[0], start, end)
+            return
+
+
+def _barred(word: str, *, free: bool) -> bool:
+    if re.fullmatch(r"[\d.]+|[\w-]+\.(?:csv|parquet|jsonl?|xlsx|npz|tsv|zip|txt)", word) or word in _PLACES:
+        return True
+    return not free and word in GENERIC
