@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -32,6 +33,7 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder, its
 OutOption = Annotated[Path, typer.Option("--out", help="Where run folders are.")]
 LLMOption = Annotated[str, typer.Option("--llm", help="none, openai:MODEL, or the URL of a compatible server.")]
 RUNS = Path("runs")
+BEGAN = time.monotonic()  # a budget counts from here, so that slow imports do not come on top
 
 
 class What(StrEnum):
@@ -84,15 +86,17 @@ def run(  # noqa: PLR0913 - each is an option of the command line
 
     options: dict[str, Any] = {"llm": llm, "budget": budget, "max_cost": max_cost, "max_trials": max_trials}
     options |= {"seed": seed, "out": out, "workers": workers, "sampler": sampler}
+    began: float | None = BEGAN
     while True:
         try:
             with _view() as view:
-                result = start(data, request, view=view, **options)
+                result = start(data, request, view=view, began=began, **options)
         except RequestError as error:
             if yes or not error.missing or not sys.stdin.isatty():
                 raise
             _say_error(error)
             request = f"{request} {typer.prompt('Please say it')}"
+            began = None  # the time that a person takes to answer is not the run's
             continue
         return _show_result(result)
 

@@ -93,6 +93,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
     workers: int | None = None,
     sampler: str = "agent",
     view: View | None = None,
+    began: float | None = None,
 ) -> Result:
     """Build, measure and deliver a model.
 
@@ -108,6 +109,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
         workers: processes that fit models; one per core unless told.
         sampler: name in ``autoagent list samplers``.
         view: shows progress.
+        began: ``time.monotonic()`` at which the budget began, for a caller that counts its own start; None is now.
 
     Raises:
         UserError: the request or the data must change; nothing was spent.
@@ -129,7 +131,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
     if isinstance(data, pd.DataFrame):
         keep_frame(folder, data)
     try:
-        return _sit(Sitting(folder, settings, request, client, view or NullView()))
+        return _sit(Sitting(folder, settings, request, client, view or NullView(), began=began))
     except UserError:
         if not fold(read_events(folder.journal)).planned:
             forget(folder)

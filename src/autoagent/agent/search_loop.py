@@ -21,6 +21,7 @@ from autoagent.space import Config
 
 _LAST_START_S = 0.5  # nothing is started with less left than this
 _POLL_S = 0.2
+_BARE_FINISH_S = 0.5  # delivering and testing one small model takes about so long
 
 
 def visible_trials(state: RunState, number: int, plan: Plan) -> list[TrialRecord] | None:
@@ -85,7 +86,12 @@ class Search:
         return reason
 
     def _left_s(self) -> float | None:
-        return None if self.stop_at_s is None else self.stop_at_s - self.recorder.budget.seconds_used()
+        """Return the seconds left for trials; until there is a model, the time kept for the finish counts too."""
+        if self.stop_at_s is None:
+            return None
+        has_model = any(trial.is_whole and trial.saved for trial in self.recorder.state.trials.values())
+        end = self.stop_at_s if has_model else max(self.stop_at_s, (self.plan.limits.seconds or 0.0) - _BARE_FINISH_S)
+        return end - self.recorder.budget.seconds_used()
 
     def _reason_to_end(self) -> str | None:
         left, state, limits = self._left_s(), self.recorder.state, self.plan.limits

@@ -47,6 +47,7 @@ class Sitting:
     Attributes:
         llm: the model behind the recording; None without one.
         view: shows what happens.
+        began: of the clock, when the budget began; None is now.
     """
 
     folder: RunFolder
@@ -55,6 +56,7 @@ class Sitting:
     llm: LLM | None
     view: View
     clock: Callable[[], float] = time.monotonic
+    began: float | None = None
 
     def run(self) -> RunState:
         """Take the run to its end and return its state.
@@ -80,7 +82,8 @@ class Sitting:
     def _recorder(self, journal: Journal) -> Recorder:
         budget = Budget(Limits(llm_cost_usd=self.settings.max_cost_usd), self.clock)
         recorder = Recorder(journal, budget, self.view)
-        budget.seconds_before = recorder.state.seconds_used
+        spent_before = 0.0 if self.began is None else self.clock() - self.began
+        budget.seconds_before = recorder.state.seconds_used + spent_before
         spent = {name: amount for name, amount in recorder.state.spent.items() if name != "seconds"}
         budget.book(cast("Mapping[Resource, float]", spent))
         return recorder

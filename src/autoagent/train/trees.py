@@ -72,7 +72,9 @@ def join(parts: Sequence[Trees]) -> Trees:
 def floor32(values: Floats) -> NDArray[np.float32]:
     """Round to float32 towards minus infinity."""
     near = values.astype(np.float32)
-    return np.where(near.astype(np.float64) > values, np.nextafter(near, np.float32(-np.inf)), near)
+    with np.errstate(over="ignore"):  # the neighbour of the smallest number is only taken where it is needed
+        below = np.nextafter(near, np.float32(-np.inf))
+    return np.where(near.astype(np.float64) > values, below, near)
 
 
 def add_trees(graph: OnnxGraph, trees: Trees, num_outputs: int) -> str:

@@ -141,6 +141,27 @@ _HGB = ModelCard(
     group="gradient_boosting",
 )
 
+_CATBOOST = ModelCard(
+    "catboost",
+    _target("catboost"),
+    "Gradient boosting on symmetric trees with ordered statistics.",
+    paper="arXiv:1706.09516",
+    extra="catboost",
+    space=Space(
+        {
+            "learning_rate": Param(Float(0.02, 0.3, log=True), 0.06),
+            "depth": Param(Int(3, 8), 6),
+            "l2_leaf_reg": Param(Float(0.5, 30.0, log=True), 3.0),
+            "random_strength": Param(Float(0.1, 10.0, log=True), 1.0),
+            "categories": Param(Choice(["target", "onehot", "ordinal"]), "target"),
+        }
+    ),
+    portfolio=({}, {"depth": 4, "learning_rate": 0.1}, {"depth": 8, "l2_leaf_reg": 6.0}),
+    cost=6.5,
+    max_classes=30,
+    group="gradient_boosting",
+)
+
 _FOREST_SPACE = Space(
     {
         "trees": Param(Int(50, 500, log=True), 150),
@@ -268,5 +289,5 @@ _REALMLP = ModelCard(
 
 MODELS: Family[ModelCard] = Family(
     "models",
-    [_BASELINE, _LINEAR, _KNN, _SVM, _LIGHTGBM, _EXTRA_TREES, _RANDOM_FOREST, _HGB, _REALMLP],
+    [_BASELINE, _LINEAR, _KNN, _SVM, _LIGHTGBM, _EXTRA_TREES, _RANDOM_FOREST, _HGB, _CATBOOST, _REALMLP],
 )
