@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +35,21 @@ class Schema(BaseModel):
 
 
 def write_split(run: Path, frame: pd.DataFrame, y: NDArray[np.float64], split: Split, schema: Schema) -> None:
-    """Write ``data/`` (what workers see) and ``sealed/`` (what they never see) under a run folder."""
+    """Write ``data/`` (what workers see) and ``sealed/`` (what they never see) under a run folder.
+
+    ``split.json`` is written last, so folders without it are of an attempt that was killed; they are replaced.
+
+    Raises:
+        RunFolderError: the test rows of this run were opened already; another split would open them twice.
+    """
     features = frame[list(schema.roles)]
     data, sealed = run / "data", run / "sealed"
+    if _opened_for(sealed / "opened.json") is not None:
+        raise RunFolderError(f"the test split of {run.name} was already opened; start a new run to split anew")
+    (run / "split.json").unlink(missing_ok=True)
+    for stale in (data, sealed):
+        if stale.exists():
+            shutil.rmtree(stale)
     data.mkdir()
     sealed.mkdir(mode=0o700)
     features.iloc[split.train_rows].reset_index(drop=True).to_parquet(data / "train.parquet")
@@ -53,7 +67,7 @@ def write_split(run: Path, frame: pd.DataFrame, y: NDArray[np.float64], split: S
         "n_folds": len(split.folds),
         "test_sha256": sealed_hash(run),
     }
-    (run / "split.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    _write_whole(run / "split.json", json.dumps(facts, indent=1))
 
 
 def read_folds(data: Path) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -82,15 +96,35 @@ def open_sealed(run: Path, *, model_sha256: str) -> tuple[pd.DataFrame, NDArray[
         RunFolderError: they were opened for another model, or were changed since they were sealed.
     """
     record = run / "sealed" / "opened.json"
-    try:
-        with os.fdopen(os.open(record, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            json.dump({"model_sha256": model_sha256}, file)
-    except FileExistsError:
-        before = json.loads(record.read_text(encoding="utf-8") or "{}").get("model_sha256")
-        if before != model_sha256:
-            raise RunFolderError(f"the test split of {run.name} was already opened for another model") from None
+    with (run / "sealed" / "opening.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed: of two processes, one opens
+        before = _opened_for(record)
+        if before not in (None, model_sha256):
+            raise RunFolderError(f"the test split of {run.name} was already opened for another model")
+        if before is None:
+            _write_whole(record, json.dumps({"model_sha256": model_sha256}))
     expected = json.loads((run / "split.json").read_text(encoding="utf-8"))["test_sha256"]
     if sealed_hash(run) != expected:
         raise RunFolderError(f"the sealed test split of {run.name} was changed")
     frame = pd.read_parquet(run / "sealed" / "test.parquet")
     return frame, np.load(run / "sealed" / "test_y.npy", allow_pickle=False)
+
+
+def _opened_for(record: Path) -> str | None:
+    """Return the model of a whole record; a torn one was never followed by a reading of the rows, so it is none."""
+    try:
+        content = json.loads(record.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    model = content.get("model_sha256") if isinstance(content, dict) else None
+    return model if isinstance(model, str) and model else None
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file so that a kill leaves the old one or the new one, never a part."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    with os.fdopen(os.open(fresh, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
 
-_OPSETS = {"": 21, "ai.onnx.ml": 5}
+_OPSET, _ML_OPSET = 21, 5
+_OLD_ML_OPSET = 3  # the last that has TreeEnsembleRegressor
 _IR_VERSION = 10  # what goes with opset 21; onnxruntime >= 1.20 reads it
 
 
@@ -77,7 +78,11 @@ class OnnxGraph:
             [helper.make_tensor_value_info("Y", TensorProto.FLOAT, shape)],
             self._constants,
         )
-        opsets = [helper.make_opsetid(domain, version) for domain, version in _OPSETS.items()]
+        old = any(node.op_type == "TreeEnsembleRegressor" for node in self._nodes)
+        opsets = [
+            helper.make_opsetid("", _OPSET),
+            helper.make_opsetid("ai.onnx.ml", _OLD_ML_OPSET if old else _ML_OPSET),
+        ]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="autoagent")
         return bytes(model.SerializeToString())
 

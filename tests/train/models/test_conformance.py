@@ -122,3 +122,14 @@ def test_the_models_pass_the_checker_of_onnx():
     for name in MODELS:
         model, _ = fitted(name, "multiclass", 4, "log_loss")
         onnx.checker.check_model(onnx.load_model_from_string(model.to_onnx()))
+
+
+@pytest.mark.parametrize("name", ["extra_trees", "random_forest"])
+def test_leaves_that_hold_several_classes_are_exported_too(name: str) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 5)).astype(np.float32), rng.integers(0, 4, 300).astype(float)
+    card = MODELS[name]
+    learner = card.load()(card.space.check({"min_samples_leaf": 8, "trees": 50}))
+    fitted = learner.fit(X, y, X_valid=X[:50], y_valid=y[:50], context=FitContext("multiclass", 4, "accuracy"))
+    session = onnxruntime.InferenceSession(fitted.to_onnx(), providers=["CPUExecutionProvider"])
+    assert session.run(["Y"], {"X": X})[0] == pytest.approx(fitted.predict(X), abs=1e-5)
