@@ -196,10 +196,9 @@ def _judge_models(values: Mapping[str, Value], verdict: Verdict) -> None:
     for name in sorted((must | allow) & forbid):
         verdict.impossible("model.must" if name in must else "model.allow", f"{name} is both asked for and forbidden.")
     boosted = {"lightgbm", "xgboost", "catboost"}
-    if "gradient_boosting" in forbid and must & boosted:
-        verdict.impossible(
-            "model.must", f"{', '.join(sorted(must & boosted))} is gradient boosting, which is forbidden."
-        )
+    for key, wanted in (("model.must", must & boosted), ("model.allow", allow & boosted)):
+        if "gradient_boosting" in forbid and wanted:
+            verdict.impossible(key, f"{', '.join(sorted(wanted))} is gradient boosting, which is forbidden.")
     opaque = must & {"neural_network", "random_forest", "ensemble", "transformer", "cnn", "resnet18", "resnet50"}
     if values.get("constraints.interpretable") is True and opaque:
         verdict.warnings.append("contradiction:constraints.interpretable")
