@@ -11,7 +11,7 @@ SAMPLERS: Family[Card] = Family(
             name="agent",
             target="autoagent.search.samplers.portfolio:build",
             summary="Known good configurations first, then a multivariate TPE; the default of `autoagent run`.",
-            paper="10.1145/3377930.3389817",
+            paper="arXiv:2304.11127",
         ),
         Card(
             name="tpe",
@@ -29,7 +29,7 @@ SAMPLERS: Family[Card] = Family(
             name="qmc",
             target="autoagent.search.samplers.native:build_qmc",
             summary="Optuna's scrambled Sobol sequence.",
-            paper="arXiv:1807.02811",
+            paper="10.1016/0041-5553(67)90144-9",
         ),
         Card(
             name="gp",

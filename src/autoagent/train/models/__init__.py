@@ -49,7 +49,7 @@ _BASELINE = ModelCard("baseline", _target("baseline"), "The class frequencies or
 _LINEAR = ModelCard(
     "linear",
     _target("linear"),
-    "Logistic or ridge regression on scaled numbers; lasso as an option for numbers.",
+    "Logistic or ridge regression on scaled numbers, with squares as an option.",
     paper="10.1080/00401706.1970.10488634",
     space=Space(
         {
