@@ -24,7 +24,7 @@ from autoagent.agent.understand.evidence import DataEvidence
 from autoagent.data.card import DataCard, inspect
 from autoagent.data.leakage import check_leaks
 from autoagent.data.seal import Schema, write_split
-from autoagent.data.splits import encode_target, make_split
+from autoagent.data.splits import Split, encode_target, make_split
 from autoagent.data.table import Table
 from autoagent.errors import DataError
 from autoagent.llm.client import LLM
@@ -118,7 +118,7 @@ def _split(folder: RunFolder, frame: pd.DataFrame, card: DataCard, plan: Plan, r
         test_fraction=plan.split.test_fraction,
         n_folds=plan.n_folds,
     )
-    write_leaks(folder, rows, y, plan, recorder)
+    write_leaks(folder, rows, y, plan, recorder, split)
     hidden = {plan.split.key} if plan.split.kind == "group" else set()
     roles = {column.name: column.role for column in card.features() if column.name not in hidden}
     if not roles:
@@ -134,9 +134,11 @@ def _split(folder: RunFolder, frame: pd.DataFrame, card: DataCard, plan: Plan, r
     }
 
 
-def write_leaks(folder: RunFolder, rows: pd.DataFrame, y: NDArray[np.float64], plan: Plan, recorder: Recorder) -> None:
+def write_leaks(
+    folder: RunFolder, rows: pd.DataFrame, y: NDArray[np.float64], plan: Plan, recorder: Recorder, split: Split
+) -> None:
     """Check for leaks, write them down and say the grave ones."""
-    found = check_leaks(rows, y, target=plan.target, task=plan.task)
+    found = check_leaks(rows, y, target=plan.target, task=plan.task, split=split)
     write_json(folder.root / "leaks.json", [dataclasses.asdict(leak) for leak in found])
     for leak in found:
         if leak.severity == "high":

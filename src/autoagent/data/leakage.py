@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,10 +13,40 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from autoagent.data.leak_screen import (
+    Floats,
+    RowHashes,
+    Screen,
+    Target,
+    binned_share,
+    encode,
+    is_date,
+    is_number,
+    is_plain,
+    is_whole,
+    make_target,
+    screen,
+    vote,
+)
+from autoagent.data.splits import Split
 from autoagent.data.table import Task
 
-_MAX_ROWS = 20_000
-_DECIDES = 0.995
+Kind = Literal[
+    "copy_of_target",
+    "decides_target",
+    "missing_decides",
+    "duplicate_rows",
+    "group_overlap",
+    "time_order",
+    "id_like",
+    "not_checked",
+]
+Severity = Literal["high", "low"]
+
+MAX_CELLS = 20_000_000
+_MAX_ROWS, _MIN_ROWS, _CHUNK_CELLS, _MAX_HASHED, _MAX_SUSPECTS = 20_000, 200, 1_000_000, 200_000_000, 500
+_HIGH, _LOW = 0.985, 0.965  # of rows decided; iris and penguins have honest columns up to 0.96
+_ENTITY = re.compile(r"(^|[_\s.-])(id|uuid|key|patient|subject|user|customer|client|member|account|device|person)s?$")
 
 
 @dataclass(frozen=True)
@@ -21,78 +54,228 @@ class LeakWarning:
     """One suspicion.
 
     Attributes:
+        column: the column, or nothing where it is about rows or many columns.
         severity: ``high`` means that the score would very likely not hold on new data.
     """
 
-    kind: Literal["copy_of_target", "decides_target", "duplicate_rows"]
+    kind: Kind
     column: str
-    severity: Literal["high", "low"]
+    severity: Severity
     message: str
 
 
-def check_leaks(frame: pd.DataFrame, y: NDArray[np.float64], *, target: str, task: Task) -> list[LeakWarning]:
-    """Check every feature of a table against its target.
+def check_leaks(
+    frame: pd.DataFrame,
+    y: NDArray[np.float64],
+    *,
+    target: str,
+    task: Task,
+    split: Split | None = None,
+    max_cells: int = MAX_CELLS,
+) -> list[LeakWarning]:
+    """Check every feature of a table against its target, and the rows against the split.
 
     Args:
         frame: the rows, the target among them.
         y: ``(n,)`` class codes or numbers.
         target: its column.
         task: what ``y`` is.
+        split: which rows are tested on; without it, nothing is said of time and groups count as divided.
+        max_cells: more are sampled: first rows, then columns, and the latter is told.
     """
-    rows = np.random.default_rng(0).permutation(len(frame))[:_MAX_ROWS]
-    found = []
-    for name in frame.columns:
-        if name != target and (warning := _check_column(frame[name].iloc[rows], y[rows], task)):
-            found.append(warning)
-    duplicates = int(frame.duplicated().sum())
-    if duplicates > 0.01 * len(frame):
-        text = f"{duplicates} rows are copies of others; some will stand in both train and test"
-        found.append(LeakWarning("duplicate_rows", "", "low", text))
+    places = [place for place, name in enumerate(frame.columns) if name != target]
+    if len(frame) < 20 or not places or len(np.unique(y)) < 2:
+        return []
+    n_rows = min(len(frame), _MAX_ROWS, max(_MIN_ROWS, max_cells // len(places)))
+    checked = places[: max(1, max_cells // n_rows)]
+    job = _Job(frame, y, task, split, np.random.default_rng(0).permutation(len(frame))[:n_rows])
+    hash_rows = len(checked) == len(places) and len(places) * len(frame) <= _MAX_HASHED
+    found = job.check(checked, RowHashes(len(frame)) if hash_rows else None)
+    if len(checked) < len(places):
+        text = f"{len(places) - len(checked)} of {len(places)} columns were not checked for leaks: the table is too big"
+        found.append(LeakWarning("not_checked", "", "low", text))
+    if not hash_rows:
+        found.append(LeakWarning("not_checked", "", "low", "the table is too big to look for duplicate rows"))
     return found
 
 
-def _check_column(values: pd.Series, y: NDArray[np.float64], task: Task) -> LeakWarning | None:
-    codes = _codes(values)
-    name = str(values.name)
-    known = codes >= 0 if not np.issubdtype(codes.dtype, np.floating) else np.isfinite(codes)
-    if known.sum() < 20 or known.mean() < 0.5:
+@dataclass(frozen=True)
+class _Job:
+    frame: pd.DataFrame
+    y: Floats
+    task: Task
+    split: Split | None
+    rows: NDArray[np.int64]
+
+    def check(self, places: list[int], hashes: RowHashes | None) -> list[LeakWarning]:
+        target, found = make_target(self.y[self.rows], self.task), []
+        suspects = 0
+        for chunk in _chunks(places, max(1, _CHUNK_CELLS // len(self.frame))):
+            x_CN = self._encode(chunk)
+            sample_CN = np.ascontiguousarray(x_CN[:, self.rows])
+            seen = screen(sample_CN, target)
+            names = [str(self.frame.columns[place]) for place in chunk]
+            ids = {j for j in np.flatnonzero(seen.distinct == len(self.rows)) if self._is_id(x_CN[j], chunk[j])}
+            found += [w for j in ids if (w := self._id(x_CN[j], chunk[j])) is not None]
+            found += missing_warnings(sample_CN, target, names)
+            keys = {j for j in _entities(seen, names) if is_whole(x_CN[j])}
+            found += [w for j in keys if (w := self._group(x_CN[j], seen, j, names[j])) is not None]
+            cut = 0.9 if target.n_classes == 0 else 0.7
+            hot = [j for j in np.flatnonzero((seen.alike > cut) & (seen.known >= 30)) if j not in ids | keys]
+            suspects += len(hot)
+            if suspects <= _MAX_SUSPECTS + len(hot):
+                found += [w for j in hot if (w := _judge(sample_CN[j], target, names[j], seen.alike[j])) is not None]
+            if hashes is not None:
+                hashes.add(x_CN[[j for j in range(len(chunk)) if j not in ids]])
+        if hashes is not None and hashes.n_columns:
+            found += duplicate_warnings(hashes, self.y, self.split)
+        if suspects > _MAX_SUSPECTS:
+            text = (
+                f"over {_MAX_SUSPECTS} columns know the target suspiciously well; the rest were not judged one by one"
+            )
+            found.append(LeakWarning("not_checked", "", "low", text))
+        return found + self._time(places)
+
+    def _encode(self, chunk: list[int]) -> Floats:
+        part = self.frame.iloc[:, chunk]
+        if all(isinstance(kind, np.dtype) and kind.kind in "iufb" for kind in part.dtypes):
+            return np.ascontiguousarray(part.to_numpy(dtype=float).T)
+        return np.stack([encode(part.iloc[:, j]) for j in range(len(chunk))])
+
+    def _is_id(self, x_N: Floats, place: int) -> bool:
+        if np.isnan(x_N).any() or len(np.unique(x_N)) < len(x_N):
+            return False
+        if not is_number(self.frame.iloc[:, place]):
+            return not is_date(self.frame.iloc[:, place])
+        steps = np.diff(x_N)
+        dense = np.ptp(x_N) < 1.5 * len(x_N)
+        named = bool(_ENTITY.search(str(self.frame.columns[place]).lower()))
+        return is_whole(x_N) and bool(dense or named or (steps > 0).all() or (steps < 0).all())
+
+    def _id(self, x_N: Floats, place: int) -> LeakWarning | None:
+        values, name = self.frame.iloc[:, place], str(self.frame.columns[place])
+        if not is_number(values):
+            x_N = rankdata(np.asarray(values.astype(str), dtype=str))
+        share = binned_share(x_N, make_target(self.y, self.task))
+        if share < 0.1 or share * len(x_N) < 40:  # chi-square with 9 degrees of freedom: 40 is seven deviations
+            return None
+        text = f"{name!r} looks like an id, yet its order explains {share:.0%} of the target"
+        return LeakWarning("id_like", name, "high" if share > 0.5 else "low", text)
+
+    def _group(self, x_N: Floats, seen: Screen, j: int, name: str) -> LeakWarning | None:
+        divided = ""
+        if self.split is not None:
+            train, test = x_N[self.split.train_rows], x_N[self.split.test_rows]
+            share = float(np.isin(test[~np.isnan(test)], train).mean()) if (~np.isnan(test)).any() else 0.0
+            if share < 0.05:
+                return None
+            divided = f"; {share:.0%} of the test rows have others of their {name!r} in train"
+        named = bool(_ENTITY.search(name.lower()))
+        strong = seen.within[j] > (0.6 if named else 0.85)
+        text = f"rows of one {name!r} have alike targets ({seen.within[j]:.2f} of 1){divided}: split by group"
+        return LeakWarning("group_overlap", name, "high" if strong else "low", text)
+
+    def _time(self, places: list[int]) -> list[LeakWarning]:
+        if self.split is None or self.split.kind == "time":
+            return []
+        kinds = self.frame.dtypes
+        names = [
+            str(self.frame.columns[p]) for p in places if not is_plain(kinds.iloc[p]) and is_date(self.frame.iloc[:, p])
+        ]
+        if not names:
+            return []
+        text = f"{names[0]!r} is a date, and the split is not by time: the test rows are not later than the others"
+        return [LeakWarning("time_order", names[0], "low", text)]
+
+
+def _judge(x_N: Floats, target: Target, name: str, alike: float) -> LeakWarning | None:
+    known = ~np.isnan(x_N)
+    x, t = x_N[known], target.take(known)
+    distinct, outcomes = len(np.unique(x)), len(np.unique(t.values))
+    if distinct < 2 or outcomes < 2:
         return None
-    x, t = codes[known].astype(float), y[known]
-    distinct = len(np.unique(x))
-    if distinct < 2 or len(np.unique(t)) < 2:
-        return None
-    if task == "regression":
-        rank = abs(float(np.corrcoef(rankdata(x), rankdata(t))[0, 1]))
-        if rank > 0.9999 and distinct > 10:
+    if target.n_classes == 0:
+        rank = abs(float(np.corrcoef(rankdata(x), t.values)[0, 1]))
+        if rank > 0.9999 and distinct >= min(10, outcomes):
             return LeakWarning("copy_of_target", name, "high", f"{name!r} is a monotone function of the target")
-        if rank > _DECIDES and distinct > 10:
-            return LeakWarning("decides_target", name, "high", f"{name!r} orders the target almost alone ({rank:.4f})")
+        sure = alike > _HIGH or rank > 0.995
+        if not sure and alike < _LOW:
+            return None
+        text = f"{name!r} alone explains {max(alike, rank**2):.1%} of the target"
+        return LeakWarning("decides_target", name, "high" if sure else "low", text)
+    pairs = np.unique(np.stack([x, t.values]), axis=1).shape[1]
+    if pairs == distinct and distinct <= max(2 * outcomes, 10):
+        text = f"each value of {name!r} has one class: a copy of the target"
+        return LeakWarning("copy_of_target", name, "high", text)
+    share = vote(x, t)
+    if share < _LOW:
         return None
-    pairs = len(np.unique(np.stack([x, t]), axis=1)[0])
-    if pairs == distinct and distinct <= max(2 * len(np.unique(t)), 10):
-        return LeakWarning(
-            "copy_of_target", name, "high", f"each value of {name!r} has one class: a copy of the target"
-        )
-    share = _stump(x, t)
-    if share > _DECIDES and len(x) >= 50:
-        return LeakWarning("decides_target", name, "high", f"{name!r} alone decides {share:.1%} of the classes")
+    sure = share > _HIGH and np.bincount(t.values.astype(int)).min() >= 20
+    text = f"{name!r} alone decides {share:.1%} of the classes"
+    return LeakWarning("decides_target", name, "high" if sure else "low", text)
+
+
+def missing_warnings(x_CN: Floats, target: Target, names: list[str]) -> list[LeakWarning]:
+    """Warn of columns whose missing cells tell the target."""
+    gone = np.isnan(x_CN)
+    n_gone, found = gone.sum(axis=1), []
+    for j in np.flatnonzero((n_gone >= 10) & (gone.shape[1] - n_gone >= 10)):
+        tell = _gap(gone[j], target) if target.n_classes == 0 else _one_sided(gone[j], target, len(x_CN))
+        if tell:
+            text = f"whether {names[j]!r} is missing tells the target"
+            found.append(LeakWarning("missing_decides", names[j], tell, text))
+    return found
+
+
+def _gap(gone_N: NDArray[np.bool_], target: Target) -> Severity | None:
+    """Judge by twice the distance of the AUC from a half."""
+    t = target.values
+    effect = abs(float(t[gone_N].mean() - t[~gone_N].mean())) / math.sqrt(3)
+    return "high" if effect > 0.95 else "low" if effect > 0.85 else None
+
+
+def _one_sided(gone_N: NDArray[np.bool_], target: Target, n_columns: int) -> Severity | None:
+    """Judge classes that are nearly all missing against nearly none, and classes that alone are ever missing."""
+    codes = target.values.astype(int)
+    total = np.bincount(codes, minlength=target.n_classes)
+    counts = np.bincount(codes[gone_N], minlength=target.n_classes)
+    share = counts / total
+    if share.max() > 0.5 > share.min() and np.maximum(share, 1 - share).mean() > 0.95:
+        return "high"
+    for part in (counts, total - counts):
+        top, size = int(part.argmax()), int(part.sum())
+        chance = size * math.log(total[top] / total.sum()) + math.log(n_columns)
+        if part[top] >= 0.98 * size and chance < -14:
+            return "high" if part[top] > 0.5 * total[top] else "low"
     return None
 
 
-def _codes(values: pd.Series) -> NDArray[np.float64] | NDArray[np.int64]:
-    if pd.api.types.is_numeric_dtype(values):
-        return values.to_numpy(dtype=float, na_value=np.nan)
-    return pd.factorize(values)[0].astype(np.int64)
+def duplicate_warnings(hashes: RowHashes, y: Floats, split: Split | None) -> list[LeakWarning]:
+    """Warn of rows with equal features on both sides, beyond what independent columns would make."""
+
+    def twins(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        if split is None:
+            return np.asarray(pd.Series(keys).duplicated())
+        return np.isin(keys[split.test_rows], keys[split.train_rows])
+
+    same = twins(hashes.real)
+    share, chance = float(same.mean()), float(twins(hashes.shifted).mean())
+    if same.sum() < 3 or share < 0.01 or share < 3 * chance:
+        return []
+    exact = int(twins(hashes.real + y.astype(float).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)).sum())
+    where = "rows" if split is None else "test rows"
+    text = f"{int(same.sum())} of {len(same)} {where} have the features of another row"
+    text += f"{'' if split is None else ' in train'}, {exact} of them its target too"
+    return [LeakWarning("duplicate_rows", "", "high" if share > 0.05 and chance < 0.001 else "low", text)]
 
 
-def _stump(x: NDArray[np.float64], t: NDArray[np.float64]) -> float:
-    """Share of rows right under a tree on one feature, cross-validated, so that ids do not count."""
-    from sklearn.model_selection import cross_val_predict
-    from sklearn.tree import DecisionTreeClassifier
+def _entities(seen: Screen, names: list[str]) -> Iterator[int]:
+    """Find columns whose equal values have more alike targets than neighbouring values have."""
+    strong = (seen.excess_z > 5.5) & (seen.within - np.maximum(seen.between, 0) > 0.15)
+    for j in np.flatnonzero(strong & (seen.distinct >= 10) & (seen.known > 1.3 * seen.distinct)):
+        if seen.distinct[j] >= max(20, math.sqrt(seen.known[j])) or _ENTITY.search(names[j].lower()):
+            yield int(j)
 
-    folds = int(min(3, np.bincount(t.astype(int))[np.unique(t).astype(int)].min()))
-    if folds < 2:
-        return 0.0
-    tree = DecisionTreeClassifier(max_leaf_nodes=2 * len(np.unique(t)), random_state=0)
-    guess = cross_val_predict(tree, x[:, None], t, cv=folds)
-    return float(np.mean([(guess[t == k] == k).mean() for k in np.unique(t)]))
+
+def _chunks(places: list[int], size: int) -> Iterator[list[int]]:
+    return (places[start : start + size] for start in range(0, len(places), size))
