@@ -15,9 +15,9 @@ from autoagent.errors import DataError
 from autoagent.inference import Array, Model
 
 _CALLS = 200
-_WARM_CALLS = 10
-_MAX_SECONDS = 20.0  # a very slow model gets fewer calls
-_ROWS_PER_PART = 1000
+_WARM_CALLS = 3
+_MAX_SECONDS = 1.5  # a slow model gets fewer calls: the run has a budget
+_ROWS_PER_PART = 200
 
 
 def folder_bytes(folder: Path) -> int:
