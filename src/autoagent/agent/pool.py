@@ -207,10 +207,9 @@ class Pool:
             if zygote is not None:
                 zygote.end()
             return
-        try:
-            os.killpg(running.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return  # it ended by itself in this moment
+        for kill in (os.killpg, os.kill):  # it may not have made its group yet, or have ended in this moment
+            with contextlib.suppress(ProcessLookupError):
+                kill(running.pid, signal.SIGKILL)
 
 
 def resident_bytes(pid: int) -> int:
