@@ -178,7 +178,7 @@ def main() -> None:
                 _count_trap(trap, clean, seed, hits)
     command = f"python benchmarks/leak_traps.py --seeds {options.seeds} --out {options.out}"
     seconds = time.monotonic() - start
-    text = _page(hits, clean_rows, f"{datetime.date.today()} · `{command}` · {options.seeds} seeds · {seconds:.0f} s")
+    text = _page(hits, clean_rows, f"{datetime.datetime.now(datetime.UTC).date()} · `{command}` · {seconds:.0f} s")
     options.out.write_text(text, encoding="utf-8")
     print(text)
 
@@ -189,7 +189,7 @@ def _count_clean(clean: Clean, seed: int, rows: dict[str, Counter[str]]) -> None
     for name, frame in ((clean.name, clean.frame), (f"{clean.name}, target shuffled", shuffled)):
         found = check(frame, clean, seed, plain=False)
         severities = {leak.severity for leak in found}
-        rows[name].update({"n": 1, "high": "high" in severities, "low": "low" in severities})
+        rows[name].update({"n": 1, "high": int("high" in severities), "low": int("low" in severities)})
         rows[name].update(f"{leak.kind} {leak.column} ({leak.severity})" for leak in found)
 
 

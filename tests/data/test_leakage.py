@@ -79,6 +79,25 @@ def test_a_column_missing_by_the_target_is_found_and_one_missing_by_chance_is_no
     assert kinds(check(frame, y, task)) == {("missing_decides", "by_target", "high")}
 
 
+def test_gaps_by_chance_are_no_alarm_where_a_class_is_rare(rng: np.random.Generator) -> None:
+    y = (np.arange(4000) % 100 == 0).astype(float)
+    frame = pd.DataFrame({f"x{i}": np.where(rng.random(4000) < 0.5, np.nan, rng.normal(size=4000)) for i in range(9)})
+    assert check(frame.assign(target=y), y) == []
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_gaps_on_one_side_of_the_target_only_are_told(rng: np.random.Generator, task: Task) -> None:
+    frame, y = table(rng, task)
+    frame["result"] = np.where((y > np.quantile(y, 0.6)) & (rng.random(N) < 0.4), np.nan, rng.normal(size=N))
+    assert kinds(check(frame, y, task)) == {("missing_decides", "result", "low")}
+
+
+def test_a_copy_written_as_text_is_a_copy_and_no_id(rng: np.random.Generator) -> None:
+    frame, y = table(rng, "regression")
+    found = check(frame.assign(leak=[repr(float(v)) for v in y]), y, "regression")
+    assert kinds(found) == {("copy_of_target", "leak", "high")}
+
+
 def test_rows_on_both_sides_are_counted_even_with_new_ids(rng: np.random.Generator) -> None:
     frame, y = table(rng)
     twice = pd.concat([frame, frame.iloc[:200]], ignore_index=True)

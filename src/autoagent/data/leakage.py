@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+from scipy.stats import binom, rankdata
 
 from autoagent.data.leak_screen import (
     Floats,
@@ -143,14 +143,14 @@ class _Job:
         return np.stack([encode(part.iloc[:, j]) for j in range(len(chunk))])
 
     def _is_id(self, x_N: Floats, place: int) -> bool:
-        if np.isnan(x_N).any() or len(np.unique(x_N)) < len(x_N):
+        if np.isnan(x_N).any() or not is_whole(x_N) or len(np.unique(x_N)) < len(x_N):
             return False
         if not is_number(self.frame.iloc[:, place]):
             return not is_date(self.frame.iloc[:, place])
         steps = np.diff(x_N)
         dense = np.ptp(x_N) < 1.5 * len(x_N)
         named = bool(_ENTITY.search(str(self.frame.columns[place]).lower()))
-        return is_whole(x_N) and bool(dense or named or (steps > 0).all() or (steps < 0).all())
+        return bool(dense or named or (steps > 0).all() or (steps < 0).all())
 
     def _id(self, x_N: Floats, place: int) -> LeakWarning | None:
         values, name = self.frame.iloc[:, place], str(self.frame.columns[place])
@@ -220,7 +220,7 @@ def missing_warnings(x_CN: Floats, target: Target, names: list[str]) -> list[Lea
     gone = np.isnan(x_CN)
     n_gone, found = gone.sum(axis=1), []
     for j in np.flatnonzero((n_gone >= 10) & (gone.shape[1] - n_gone >= 10)):
-        tell = _gap(gone[j], target) if target.n_classes == 0 else _one_sided(gone[j], target, len(x_CN))
+        tell = _tells(gone[j], target, len(x_CN))
         if tell:
             text = f"whether {names[j]!r} is missing tells the target"
             found.append(LeakWarning("missing_decides", names[j], tell, text))
@@ -234,20 +234,36 @@ def _gap(gone_N: NDArray[np.bool_], target: Target) -> Severity | None:
     return "high" if effect > 0.95 else "low" if effect > 0.85 else None
 
 
-def _one_sided(gone_N: NDArray[np.bool_], target: Target, n_columns: int) -> Severity | None:
-    """Judge classes that are nearly all missing against nearly none, and classes that alone are ever missing."""
-    codes = target.values.astype(int)
-    total = np.bincount(codes, minlength=target.n_classes)
-    counts = np.bincount(codes[gone_N], minlength=target.n_classes)
-    share = counts / total
-    if share.max() > 0.5 > share.min() and np.maximum(share, 1 - share).mean() > 0.95:
+def _tells(gone_N: NDArray[np.bool_], target: Target, n_columns: int) -> Severity | None:
+    """Judge sides of the target (a class, low or high numbers) that alone are missing, or alone are known."""
+    if target.n_classes == 0 and (gap := _gap(gone_N, target)):
+        return gap
+    if target.n_classes and _divides(gone_N, target):
         return "high"
-    for part in (counts, total - counts):
-        top, size = int(part.argmax()), int(part.sum())
-        chance = size * math.log(total[top] / total.sum()) + math.log(n_columns)
-        if part[top] >= 0.98 * size and chance < -14:
-            return "high" if part[top] > 0.5 * total[top] else "low"
-    return None
+    t, found = target.values, []
+    for part in (gone_N, ~gone_N):
+        if target.n_classes:
+            sides = [t == np.bincount(t[part].astype(int)).argmax()]
+        else:
+            low, high = np.quantile(t[part], [0.02, 0.98])
+            sides = [t >= low, t <= high]
+        found += [_one_sided(part, side, n_columns) for side in sides]
+    return "high" if "high" in found else "low" if "low" in found else None
+
+
+def _divides(gone_N: NDArray[np.bool_], target: Target) -> bool:
+    codes = target.values.astype(int)
+    share = np.bincount(codes, gone_N, target.n_classes) / np.maximum(np.bincount(codes, None, target.n_classes), 1)
+    return bool(share.max() > 0.5 > share.min() and np.maximum(share, 1 - share).mean() > 0.95)
+
+
+def _one_sided(part_N: NDArray[np.bool_], side_N: NDArray[np.bool_], n_columns: int) -> Severity | None:
+    size, hits, prior = int(part_N.sum()), int(side_N[part_N].sum()), float(side_N.mean())
+    if hits < 0.98 * size - 1 or prior > 0.8:
+        return None
+    if binom.logsf(hits - 1, size, prior) + math.log(n_columns) > -14:
+        return None
+    return "high" if hits > 0.6 * side_N.sum() else "low"
 
 
 def duplicate_warnings(hashes: RowHashes, y: Floats, split: Split | None) -> list[LeakWarning]:
