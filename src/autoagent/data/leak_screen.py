@@ -84,6 +84,7 @@ class Screen:
     Attributes:
         alike: of neighbours after sorting; close to the share of the target that the column explains.
         within: of neighbours with equal values; ``between``: of those with unequal ones; 0 where there are none.
+        within_z: how many deviations ``within`` is above chance.
         excess_z: how many deviations ``within`` is above ``between``.
     """
 
@@ -92,6 +93,7 @@ class Screen:
     alike: Floats
     within: Floats
     between: Floats
+    within_z: Floats
     excess_z: Floats
 
 
@@ -107,9 +109,11 @@ def screen(x_CN: Floats, target: Target) -> Screen:
     total = _mean(alike, weight * pair)
     within, between = _mean(alike, weight * tie), _mean(alike, weight * (pair & ~tie))
     spread = 1.2 if target.n_classes == 0 else (1 / max(target.n_classes - 1, 1)) ** 0.5
-    error = spread * np.sqrt(1 / _effective(weight * tie) + 1 / _effective(weight * (pair & ~tie)))
+    noise = spread / np.sqrt(_effective(weight * tie))
+    noise_between = spread / np.sqrt(_effective(weight * (pair & ~tie)))
     distinct = (pair & ~tie).sum(axis=1) + (known > 0)
-    return Screen(known, distinct, total, within, between, (within - between) / error)
+    excess_z = (within - between) / np.hypot(noise, noise_between)
+    return Screen(known, distinct, total, within, between, within / noise, excess_z)
 
 
 def _mean(values: Floats, weights: Floats) -> Floats:

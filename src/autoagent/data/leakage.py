@@ -287,7 +287,7 @@ def duplicate_warnings(hashes: RowHashes, y: Floats, split: Split | None) -> lis
 
 def _entities(seen: Screen, names: list[str]) -> Iterator[int]:
     """Find columns whose equal values have more alike targets than neighbouring values have."""
-    strong = (seen.excess_z > 5.5) & (seen.within - np.maximum(seen.between, 0) > 0.15)
+    strong = (seen.within_z > 5.5) & (seen.excess_z > 3.5) & (seen.within - np.maximum(seen.between, 0) > 0.15)
     for j in np.flatnonzero(strong & (seen.distinct >= 10) & (seen.known > 1.3 * seen.distinct)):
         if seen.distinct[j] >= max(20, math.sqrt(seen.known[j])) or _ENTITY.search(names[j].lower()):
             yield int(j)
