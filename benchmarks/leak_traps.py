@@ -1,6 +1,6 @@
 """Plant leaks in clean tables and count how many the checks find, and how often they cry on clean tables.
 
-python benchmarks/leak_traps.py --seeds 5 --out benchmarks/results/DATE-leak-traps.md
+python benchmarks/leak_traps.py --seeds 5 --first-seed 100 --out benchmarks/results/DATE-leak-traps.md
 """
 
 from __future__ import annotations
@@ -168,15 +168,18 @@ def main() -> None:
     """Run all and write the tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=100, help="the thresholds were set while looking at seed 0")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     start, hits, clean_rows = time.monotonic(), defaultdict(Counter), defaultdict(Counter)
-    for seed in range(options.seeds):
+    for seed in range(options.first_seed, options.first_seed + options.seeds):
         for clean in clean_tables(np.random.default_rng(seed)):
             _count_clean(clean, seed, clean_rows)
             for trap in TRAPS:
                 _count_trap(trap, clean, seed, hits)
-    command = f"python benchmarks/leak_traps.py --seeds {options.seeds} --out {options.out}"
+    command = (
+        f"python benchmarks/leak_traps.py --seeds {options.seeds} --first-seed {options.first_seed} --out {options.out}"
+    )
     seconds = time.monotonic() - start
     text = _page(hits, clean_rows, f"{datetime.datetime.now(datetime.UTC).date()} · `{command}` · {seconds:.0f} s")
     options.out.write_text(text, encoding="utf-8")
@@ -230,6 +233,14 @@ def _page(hits: dict[str, Counter[str]], clean: dict[str, Counter[str]], head: s
         lines += ["", f"False alarms, {label}: high {high}/{n} ({high / n:.1%}), low {low}/{n} ({low / n:.1%})."]
     every = sum(c["n"] for c in hits.values())
     lines += ["", f"Found in all, right kind: {sum(c['kind'] for c in hits.values())}/{every}."]
+    lines += [
+        "",
+        "Read with care: some rules were made while looking at these traps and tables with seed 0 (other seeds here),",
+    ]
+    lines += [
+        "most tables are generated, and the seeds of a built-in table are overlapping samples of it. Not found by design:"
+    ]
+    lines += ["rows whose numbers were moved a little, and leaks that need two columns together."]
     return "\n".join(lines) + "\n"
 
 
