@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -111,3 +113,13 @@ def clean_tables(rng: Rng) -> list[Clean]:
     known += [("digits", "multiclass"), ("diabetes", "regression")]
     made: list[Callable[[Rng], Clean]] = [_credit, _rare, _rents, _informative_gaps, _sales, _visits, _genes, _bikes]
     return [_builtin(name, task, rng) for name, task in known] + [make(rng) for make in [*made, _survey]]
+
+
+def exported_tables(cache: Path | None) -> list[Clean]:
+    """Return the real tables that ``tabular_tables.py`` has exported to a folder."""
+    listed = [] if cache is None else json.loads((cache / "tables.json").read_text(encoding="utf-8"))
+    found = []
+    for fact in listed:
+        frame = pd.read_parquet(f"{cache}/{fact['name']}.parquet").dropna(subset=["target"]).reset_index(drop=True)
+        found.append(Clean(f"real: {fact['name']}", frame, fact["task"]))
+    return found
