@@ -1,0 +1,227 @@
+"""Measure what a run promises of time, kills and overhead: python benchmarks/reliability.py budget|kills|overhead|first."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from autoagent.agent.plan import Plan, arms_of
+from autoagent.agent.sitting import proposer_of
+from autoagent.runs.folder import RunFolder, list_runs
+from autoagent.runs.journal import read_events
+from autoagent.runs.state import TrialRecord, fold, same_record
+from autoagent.search.proposer import View
+
+RESULTS = Path(__file__).parent / "results" / "2026-11-24-reliability.md"
+SMALL = "classify the species, accuracy, use only linear or knn models"
+RUN = f"import autoagent,sys; autoagent.run('iris', {SMALL!r}, out=sys.argv[1], max_trials=9, workers=2)"
+RESUME = "import autoagent,sys; autoagent.resume(sys.argv[1])"
+
+
+def write(title: str, lines: list[str]) -> None:
+    """Append a section to the results and show it."""
+    load = ", ".join(f"{x:.1f}" for x in os.getloadavg())
+    command = f"python benchmarks/reliability.py {' '.join(sys.argv[1:])}"
+    head = f"\n## {title}\n\n`{command}`, {time.strftime('%Y-%m-%d %H:%M')}, load {load} on {os.cpu_count()} cores.\n\n"
+    RESULTS.parent.mkdir(exist_ok=True)
+    with RESULTS.open("a", encoding="utf-8") as file:
+        file.write(head + "\n".join(lines) + "\n")
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def start(data: str, out: str, *options: str, request: str = "classify, accuracy") -> subprocess.Popen[bytes]:
+    """Start the command line's `run`."""
+    command = [sys.executable, "-m", "autoagent", "run", data, request, "--out", out, "--yes", *options]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def stop_a_trial(run: subprocess.Popen[bytes]) -> bool:
+    """Stop (SIGSTOP) the first process that a worker forks."""
+    while run.poll() is None:
+        for child in psutil.Process(run.pid).children(recursive=True):
+            try:
+                parent = child.parent()
+                if parent is not None and parent.pid != run.pid and "autoagent.train.worker" in parent.cmdline():
+                    child.suspend()
+                    return True
+            except psutil.NoSuchProcess:
+                continue
+        time.sleep(0.005)
+    return False
+
+
+def budget(seconds: list[int]) -> None:
+    """Measure the wall time of whole processes against their budget."""
+    jobs = [(data, s, False) for s in seconds for data in ("iris", "digits", "breast_cancer")]
+    lines = ["| data | budget s | wall s | over s | allowed s | kept | model |", "|---|---|---|---|---|---|---|"]
+    for data, limit, hang in [(("iris"), seconds[0], True), *jobs]:
+        with tempfile.TemporaryDirectory() as out:
+            began = time.monotonic()
+            run = start(data, out, "--budget", str(limit))
+            note = f" (a trial stopped: {stop_a_trial(run)})" if hang else ""
+            run.wait()
+            wall, allowed = time.monotonic() - began, 0.05 * limit + 2
+            model = any((folder.model / "model.json").exists() for folder in list_runs(Path(out)))
+        kept = "yes" if wall - limit <= allowed else "NO"
+        lines.append(
+            f"| {data}{note} | {limit} | {wall:.1f} | {wall - limit:+.1f} | {allowed:.1f} | {kept} | {model} |"
+        )
+    write("Budget", lines)
+
+
+def python(code: str, where: str) -> subprocess.Popen[bytes]:
+    """Start a script in a process of its own."""
+    return subprocess.Popen([sys.executable, "-c", code, where], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def kills(number: int, limit_s: float) -> None:
+    """Kill runs at random instants, resume each, and compare with the run that nothing interrupted."""
+    end, draw, count = (
+        time.monotonic() + limit_s,
+        random.Random(0),
+        dict.fromkeys(
+            (
+                "kills",
+                "too early (no journal)",
+                "too late (had ended)",
+                "trials lost",
+                "trials twice",
+                "records that differ",
+                "failed resumes",
+            ),
+            0,
+        ),
+    )
+    with tempfile.TemporaryDirectory() as out:
+        began = time.monotonic()
+        python(RUN, out).wait()
+        usual = time.monotonic() - began
+        whole = read_events(list_runs(Path(out))[0].journal)
+    while count["kills"] < number and time.monotonic() < end:
+        with tempfile.TemporaryDirectory() as out:
+            run = python(RUN, out)
+            time.sleep(draw.uniform(0.1, 1.0) * usual)
+            run.kill()
+            if run.wait() == 0:
+                count["too late (had ended)"] += 1
+                continue
+            count["kills"] += 1
+            found = list_runs(Path(out))
+            if not found or not found[0].journal.exists():
+                count["too early (no journal)"] += 1
+                continue
+            judge(found[0], whole, count)
+    write("Kills", [f"- {name}: {value}" for name, value in count.items()] + [f"- uninterrupted run: {usual:.1f} s"])
+
+
+def judge(folder: RunFolder, whole: list, count: dict[str, int]) -> None:  # type: ignore[type-arg]
+    """Resume a killed run and add what was lost or done twice."""
+    before = fold(read_events(folder.journal)).finished
+    if python(RESUME, str(folder.root)).wait() != 0:
+        count["failed resumes"] += 1
+        return
+    events = read_events(folder.journal)
+    done = [event.data["trial"] for event in events if event.kind == "finished"]
+    count["trials lost"] += len(set(before) - set(done))
+    count["trials twice"] += len(done) - len(set(done))
+    count["records that differ"] += not same_record(events, whole)
+
+
+def overhead(trials: int) -> None:
+    """Measure the time between finished trials that is not the trial's, and the proposer alone."""
+    with tempfile.TemporaryDirectory() as out:
+        start("iris", out, "--max-trials", str(trials), "--workers", "1", request="accuracy, only linear models").wait()
+        folder = list_runs(Path(out))[0]
+        done = [event.data for event in read_events(folder.journal) if event.kind == "finished"]
+        ours = [1000 * (b["at_s"] - a["at_s"] - b["seconds"]) for a, b in zip(done, done[1:], strict=False)]
+        lines = [f"- run: {len(done)} of {trials} trials finished"]
+        for first in range(0, len(ours), 100):
+            part = ours[first : first + 100]
+            lines.append(
+                f"- trials {first + 1}..{first + len(part)}: median {statistics.median(part):.0f} ms a trial ours"
+            )
+        plan = Plan.model_validate_json(folder.plan.read_text())
+        arms, history = arms_of(plan), list(fold(read_events(folder.journal)).trials.values())
+    for size in (100, 1000):
+        lines.append(
+            f"- Proposer.propose after {size} trials: median {1000 * propose_seconds(plan, arms, history, size):.0f} ms"
+        )
+    write("Overhead", [*lines, "- the 1,000-trial goal is < 50 ms"])
+
+
+def propose_seconds(plan: Plan, arms: list, history: list[TrialRecord], size: int) -> float:  # type: ignore[type-arg]
+    """Return the median seconds of a proposal; the history draws its configurations from the arms' spaces."""
+    import dataclasses
+
+    draw, template = random.Random(size), next(t for t in history if t.score is not None)
+    ended = []
+    for number in range(size):
+        arm = arms[number % len(arms)]
+        config = arm.space.sample(draw) if hasattr(arm.space, "sample") else template.config
+        ended.append(dataclasses.replace(template, number=number, family=arm.name, config=config, score=draw.random()))
+    proposer, seconds = proposer_of(plan, arms), []
+    for step in range(7):
+        began = time.perf_counter()
+        proposer.propose(View(size + step, ended, ended, (), None))
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds)
+
+
+def first(runs: int) -> None:
+    """Measure seconds to the first finished trial that is not the baseline, and the CPU time of --help."""
+    lines = []
+    for data in ("iris", "digits"):
+        took = [seconds_to_first(data) for _ in range(runs)]
+        lines.append(f"- {data}: median {statistics.median(took):.2f} s, {', '.join(f'{t:.2f}' for t in took)}")
+    cpu = []
+    for _ in range(runs):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "autoagent", "--help"], stdout=subprocess.DEVNULL, check=False)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    write("First trial", [*lines, f"- `autoagent --help`: median {statistics.median(cpu):.2f} CPU s"])
+
+
+def seconds_to_first(data: str) -> float:
+    """Return the seconds from a process's start to its first real trial; infinite if it never came."""
+    with tempfile.TemporaryDirectory() as out:
+        began, run = time.monotonic(), start(data, out, "--budget", "30")
+        try:
+            while run.poll() is None:
+                for folder in list_runs(Path(out)):
+                    state = fold(read_events(folder.journal)) if folder.journal.exists() else None
+                    if state and any(t.family != "baseline" and t.score is not None for t in state.trials.values()):
+                        return time.monotonic() - began
+                time.sleep(0.02)
+        finally:
+            run.terminate()
+            run.kill()
+            run.wait()
+    return float("inf")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("budget", "kills", "overhead", "first"))
+    parser.add_argument("--seconds", type=int, nargs="+", default=[10, 20, 30])
+    parser.add_argument("--number", type=int, default=30)
+    parser.add_argument("--limit", type=float, default=360.0)
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--runs", type=int, default=5)
+    a = parser.parse_args()
+    {
+        "budget": lambda: budget(a.seconds),
+        "kills": lambda: kills(a.number, a.limit),
+        "overhead": lambda: overhead(a.trials),
+        "first": lambda: first(a.runs),
+    }[a.what]()
