@@ -75,13 +75,14 @@ def test_each_event_kind_of_the_contract_renders(kind: type[PlainView], name: st
 
 
 @VIEWS
-def test_a_failed_trial_shows_its_status_and_the_plain_view_its_error(kind: type[PlainView]) -> None:
+def test_a_failed_trial_shows_its_error(kind: type[PlainView]) -> None:
     view, out, console = _view(kind)
     view.event("proposed", TRIAL)
-    view.event("finished", {**DONE, "status": "error", "score": None, "error": "ValueError: no rows"})
+    view.event("finished", {**DONE, "status": "error", "score": None, "error": f"ValueError: no rows {HOSTILE}"})
     shown = _shown(view, out, console)
     assert "error" in shown
     assert "ValueError: no rows" in shown
+    assert "\x1b" not in shown
 
 
 @VIEWS

@@ -124,6 +124,8 @@ class LiveView(PlainView):
         trial = self._trials.get(data["trial"], {})
         if self._best != before:
             self._champion = one_line(line, 120)
+        if data["error"]:
+            self._print(f"[{self._seconds:7.1f} s] {line}")
         score = "" if data["score"] is None else f"{data['score']:.4f}"
         row = (str(data["trial"]), str(trial.get("family", "?")), score or str(data["status"]))
         self._latest = [*self._latest, (*row, config_text(dict(trial.get("config", {})), 60))][-_SHOWN:]
