@@ -29,7 +29,7 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
     (
         "data.group_key",
         r"(?:(?:rows|records|samples|visits|data|entries) of (?:the|an?|each|1|one|the same) \w+ (?:\w+ )?together \(?|group(?:ed|ing|s)?(?: k-?fold)?(?: split| cv)?(?: by| on| =|:| is| key| column)*|split(?:ting|s)?(?: it| them| the data)? by|(?:keep|keeping) (?:all )?(?:the )?(?:rows|records|samples|visits|measurements|images|entries|data)(?: of| for| from| with)(?: the| an?| each| every)? (?:same|1|one|single)|(?:rows|records|samples|visits|entries) (?:of|from|with|for) (?:the|1) same|(?:no|the same|same|1|a single|never split a|never split the same|don't split a|do not split a) )",
-        r"(?:\s+(?:together|in both|on both|across|stays?|must|should|may|can|split|appears?|never|in (?:the )?(?:train|test)|is kept|are kept|column|\)|,|as groups?|groups?)|\s*$|\s*[.;,)])",
+        r"(?:\s+(?:together|in both|on both|across|stays?|must|should|may|can|split|appears?|never|in (?:the )?(?:train|test)|is kept|are kept|column|\)|,|as groups?|groups?|with \d+ (?:groups|folds)|\d+ folds)|\s*$|\s*[.;,)])",
     ),
     ("data.text_fields", r"(?:text (?:column|field|is in|lives in|fields|columns)s?(?: is| are| =|:)?|free text (?:in|column)?|the text (?:in|of)|(?:based on|from|using|read) the (?:text|wording|words) (?:in|of)(?: the)?)", ""),
 )  # fmt: skip

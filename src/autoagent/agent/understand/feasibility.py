@@ -26,7 +26,7 @@ NEAREST = {
     "survival_analysis": "binary classification of the event within a fixed time",
     "recommendation": "binary classification of user and item pairs",
 }
-_CLASS_METRICS = frozenset(
+CLASS_METRICS = frozenset(
     [
         "roc_auc",
         "mean_roc_auc",
@@ -178,13 +178,13 @@ def _judge_size(sentence: Sentence, values: Mapping[str, Value], verdict: Verdic
 
 def _judge_metric(values: Mapping[str, Value], verdict: Verdict) -> None:
     name, task = str(values.get("metric.name", "")), values.get("task_type")
-    clash = (name in _CLASS_METRICS and task in _VALUE_TASKS) or (name in _VALUE_METRICS and task in _CLASS_TASKS)
+    clash = (name in CLASS_METRICS and task in _VALUE_TASKS) or (name in _VALUE_METRICS and task in _CLASS_TASKS)
     if clash:
         verdict.impossible("metric.name", f"{name} does not measure {str(task).replace('_', ' ')}.")
     direction = values.get("metric.direction")
     if name and (
         (direction == "max" and name in MINIMISED | {"brier"})
-        or (direction == "min" and name not in MINIMISED | {"brier"} and name in _CLASS_METRICS | _VALUE_METRICS)
+        or (direction == "min" and name not in MINIMISED | {"brier"} and name in CLASS_METRICS | _VALUE_METRICS)
     ):
         verdict.impossible("metric.direction", f"{name} is better when {'lower' if direction == 'max' else 'higher'}.")
     if task == "binary_classification" and (_number(values, "data.n_classes") or 2) > 2:

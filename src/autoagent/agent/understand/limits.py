@@ -14,7 +14,7 @@ from autoagent.agent.understand.units import Quantity, quantities
 _CUE_BEFORE = re.compile(
     r"(?:at most|at the most|no more than|not more than|no longer than|not longer than|no bigger than|not exceed(?:ing)?|does(?: not|n't) exceed|within|under|below|less than"
     r"|smaller than|fewer than|up to|max(?:imum)?(?: of)?|max:?|in|inside|for|only|just|budget(?: of| is|:)?|limit(?:ed)?(?: to| of| is|:)?|cap(?:ped)?(?: at| of)?|about|around|roughly"
-    r"|approximately|some|ca|have|got|give (?:it|you|yourself)|you have|you get|takes?|taking|spend(?:ing)?|use|using|allow(?:ed)?|over in|<=?|=<|~|:|than|exceeding|exceed|is|be|of|ceiling|stay(?:s)? under|timebox(?:ed)?(?: to)?|after)"
+    r"|approximately|some|ca|have|got|give (?:it|you|yourself)|you have|you get|takes?|taking|like|longer than like|spend(?:ing)?|use|using|allow(?:ed)?|over in|<=?|=<|~|:|than|exceeding|exceed|is|be|of|ceiling|stay(?:s)? under|timebox(?:ed)?(?: to)?|after)"
     r"(?:\s+(?:a|the|about|around|roughly|some|only|just|just under|total of|maximum of|max|budget of|limit of|ceiling of))*\s*[:=]?\s*$"
 )
 _CUE_AFTER = re.compile(

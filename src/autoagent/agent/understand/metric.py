@@ -94,6 +94,9 @@ _REACH = r"(?:of|at least|at least at|at or above|no less than|not less than|no 
 _VALUE_AFTER = re.compile(
     rf"^\s*(?:score\s+|value\s+)?(?:\(\s*)?(?:(?:should|must|has to|needs to|need|on the test set|goal|we need|i need|ought to|shall)\s+)?(?:be\s+)?(?:{_REACH}\s+)*{_REACH}\s*(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?(?![\w@:]|\.\d)"
 )
+_VALUE_NEXT = re.compile(
+    rf"^\s*(?:matters?|counts?|is)\s+(?:the\s+)?(?:most|a lot|important|key|what counts)\s*[:,;.-]\s*(?:it (?:should|must) be\s+)?(?:at least|at most|above|over|below|under)\s+(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?"
+)
 _VALUE_BEFORE = re.compile(
     rf"(?:^|\s)(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?(?:\s+or\s+(?:better|more|higher|above))?\s+(?:of\s+)?(?:or better\s+|test\s+|validation\s+|overall\s+|in\s+|or higher\s+)?(?:the\s+)?$"
 )
@@ -128,6 +131,9 @@ _AT_PRECISION = re.compile(
 _PREFER_LATER = phrase(
     "judged by / judge by / scored by / optimi[sz]e(?: for)? / metric(?: is|:)? / measured by / evaluated by / evaluate(?:d)? (?:with|on|using)"
 )
+_QUANTILES = re.compile(
+    rf"(?P<q>(?<![\w.]){NUM}(?:th)?(?:\s*(?:,|and|,\s*and)\s*{NUM}(?:th)?)+)\s+(?:quantiles|percentiles)"
+)
 _SECOND = re.compile(
     r"\b(?:also (?:report|show|print|tell me|log)|report(?: me)?(?: also)?|and report|as well as|secondary|besides|in addition)\b[^.;]{0,20}$"
 )
@@ -139,6 +145,7 @@ def read_metric(sentence: Sentence) -> Iterator[Finding]:
     if special:
         yield from special
         return
+    yield from _quantiles(sentence)
     found = _mentions(sentence)
     if not found:
         return
@@ -148,6 +155,15 @@ def read_metric(sentence: Sentence) -> Iterator[Finding]:
     for _, first, last in found:
         if (first, last) == (start, end):
             yield from _threshold(sentence, name, first, last)
+
+
+def _quantiles(sentence: Sentence) -> Iterator[Finding]:
+    match = _QUANTILES.search(sentence.clean)
+    if match:
+        numbers = [float(number) for number in re.findall(NUM, match["q"])]
+        values = [number / 100 if number >= 1 else number for number in numbers]
+        if all(0 < value < 1 for value in values):
+            yield Finding("metric.params.quantiles", values, *match.span("q"))
 
 
 def _recall_at_precision(sentence: Sentence) -> list[Finding]:
@@ -221,7 +237,7 @@ def _direction(sentence: Sentence, start: int, end: int) -> Iterator[Finding]:
 
 def _threshold(sentence: Sentence, name: str, start: int, end: int) -> Iterator[Finding]:
     after, before = sentence.clean[end:], sentence.clean[:start]
-    later = _VALUE_AFTER.match(after) or _BARE_AFTER.match(after)
+    later = _VALUE_AFTER.match(after) or _VALUE_NEXT.match(after) or _BARE_AFTER.match(after)
     earlier = None if later else _VALUE_BEFORE.search(before)
     match = later or earlier
     if match is None:

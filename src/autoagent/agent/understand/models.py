@@ -38,7 +38,7 @@ MODEL_WORDS: dict[str, str] = {
 _MODELS = tuple((name, phrase(words)) for name, words in MODEL_WORDS.items())
 _HEDGE = r"(?:\s+(?:a|an|any|the|only|kind of|sort of|use|using|of|with|whatsoever|plain|simple|small|big|large|single|good|some|like|to see|black box|huge))*\s*"
 _FORBID = re.compile(
-    r"(?<!\w)(?:no|not|without|avoid(?:ing)?|never(?: use)?|don't(?: use| want)?|do not(?: use| want)?|dont(?: use| want)?|exclud(?:e|ing)|forbid(?:den)?|anything (?:but|except)|instead of|rather than|nor|except(?: for)?|skip|ban(?:ned)?|steer clear of|stay away from|other than|can't use|cannot use|mustn't use|must not (?:use|be)|no more)"
+    r"(?<!\w)(?:no|not|without|avoid(?:ing)?|never(?: use)?|don't(?: use| want)?|do not(?: use| want)?|dont(?: use| want)?|exclud(?:e|ing)|forbid(?:den)?:?|anything (?:but|except)|instead of|rather than|nor|except(?: for)?|skip|ban(?:ned)?|steer clear of|stay away from|other than|can't use|cannot use|mustn't use|must not (?:use|be)|no more)"
     + _HEDGE
     + r"$"
 )
@@ -56,8 +56,9 @@ _AFTER_FORBID = re.compile(
     r"^\s*(?:models? )?(?:are|is) (?:forbidden|not allowed|banned|out|off the table|excluded|not an option|prohibited)"
 )
 _AFTER_ONLY = re.compile(
-    r"^\s*(?:models? )?(?:only|and nothing else|exclusively|or nothing)(?!\w)|^\s*(?:models? )?(?:are|is) (?:the only|all (?:that|we))"
+    r"^\s*(?:models? )?(?:only|and nothing else|exclusively|or nothing|,?\s*nothing (?:else|more))(?!\w)|^\s*(?:models? )?(?:are|is) (?:the only|all (?:that|we))"
 )
+_ALONE = re.compile(r"(?:^|[.;:!?]\s+)(?:a |an )?(?:\d+[\s-]+layers?[\s-]+)?(?:deep |small |big |simple )?$")
 _AFTER_MUST = re.compile(r"^\s*(?:models? )?(?:is|are) (?:a must|required|mandatory|obligatory)")
 _JOIN = re.compile(
     r"^\s*(?:models?\s*)?(?:,|or|and|nor|/|&|,\s*(?:or|and|nor))\s*(?:an? |any |the |only |no |without )?$"
@@ -92,6 +93,7 @@ def read_models(sentence: Sentence) -> Iterator[Finding]:
                 if _AFTER_FORBID.match(sentence.clean[mentions[i + 1][2] :])
                 else None
             )
+        role = _later_role(sentence, mentions[i:]) or role if not joined else role
         if joined and before_role == "model.must" and re.search(r"\bor\b", sentence.clean[mentions[i - 1][2] : start]):
             role = "model.must"
         before_role = role
@@ -137,12 +139,25 @@ def _mentions(sentence: Sentence) -> list[tuple[str, int, int]]:
     return sorted(found, key=lambda item: item[1])
 
 
+def _later_role(sentence: Sentence, mentions: Sequence[tuple[str, int, int]]) -> str | None:
+    """Return the role that stands behind a list of models: "LightGBM or CatBoost, nothing else"."""
+    last = mentions[0]
+    for mention in mentions[1:]:
+        if not _JOIN.match(sentence.clean[last[2] : mention[1]]):
+            break
+        last = mention
+    after = sentence.clean[last[2] :]
+    if _AFTER_FORBID.match(after):
+        return "model.forbid"
+    return "model.allow" if _AFTER_ONLY.match(after) else None
+
+
 def _role(sentence: Sentence, start: int, end: int) -> str | None:
     before, after = sentence.clean[max(0, start - 60) : start], sentence.clean[end:]
     if _FORBID.search(before) or _AFTER_FORBID.match(after):
         return "model.forbid"
     if _ONLY.search(before) or _AFTER_ONLY.match(after):
         return "model.allow"
-    if _MUST.search(before) or _AFTER_MUST.match(after):
+    if _MUST.search(before) or _AFTER_MUST.match(after) or _ALONE.search(before):
         return "model.must"
     return None

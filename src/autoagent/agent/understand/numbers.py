@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Numbers as people write them (words, fractions, separators), turned into digits."""
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ _SCALED = re.compile(rf"(?<![\w.])({NUM})\s?(hundred|thousand|million|mio|mln|bi
 _COUPLE = re.compile(r"\b(?:a\s+)?couple(?:\s+of)?\s+(?=[a-z])")
 _ARTICLE = re.compile(
     r"\b(?:an?|one)\s+(?:single\s+)?(?=(?:hour|hr|minute|min|second|sec|day|week|month|year|gigabyte|gig|megabyte|meg|mb|gb"
-    r"|kilobyte|dollar|buck|cent|million|thousand|hundred|dozen|percent)s?\b)"
+    r"|kilobyte|dollar|buck|cent|million|thousand|hundred|dozen|percent)s?\b)|\b(?:one|a single)\s+(?=(?:gpu|core|cpu core|cpu thread)s?\b)"
 )
 _RATE_BEFORE = re.compile(
     r"(?:alarms?|alerts?|positives?|times|once|twice|predictions?|requests?|rows|calls|queries|images)\s*$"

@@ -7,7 +7,7 @@ import re
 from autoagent.agent.spec import Question, TaskSpec, Understanding, Value
 from autoagent.agent.understand.columns import find_mentions, read_columns, read_path
 from autoagent.agent.understand.evidence import DataEvidence
-from autoagent.agent.understand.feasibility import Verdict, judge
+from autoagent.agent.understand.feasibility import CLASS_METRICS, Verdict, judge
 from autoagent.agent.understand.finding import Fields, Finding, merge
 from autoagent.agent.understand.language import foreign_language
 from autoagent.agent.understand.limits import read_counts, read_limits
@@ -18,7 +18,7 @@ from autoagent.agent.understand.sentence import Sentence
 from autoagent.agent.understand.setting import read_facts, read_setting
 from autoagent.agent.understand.spelling import mend_spelling
 from autoagent.agent.understand.split import read_horizon, read_split
-from autoagent.agent.understand.task import classifies, read_task
+from autoagent.agent.understand.task import classifies, only_supposes_numbers, read_task
 
 MAX_CHARACTERS = 20_000  # a request is a sentence or a page, not a book; the rest is left unread and said
 
@@ -37,12 +37,15 @@ def read_fields(sentence: Sentence, evidence: DataEvidence) -> Fields:
     paths = list(read_path(sentence))
     facts = list(read_facts(sentence))
     task = list(_task(sentence, paths))
+    metric = list(read_metric(sentence))
+    if any(f.key == "metric.name" and f.value in CLASS_METRICS for f in metric):
+        task = [found for found in task if not only_supposes_numbers(sentence, found)]
     findings = [
         *task,
         *paths,
         *columns,
         *facts,
-        *read_metric(sentence),
+        *metric,
         *_split(sentence, columns),
         *_horizon(sentence, task),
     ]

@@ -46,7 +46,7 @@ _OUTPUTS = tuple(
     (name, phrase(words))
     for name, words in (
         ("uncertainty_interval", r"(?:confidence|prediction|uncertainty|credible) (?:intervals?|bands?|bounds?) / error bars? / uncertaint(?:y|ies)(?: estimates?)? / how (?:sure|certain|confident) (?:it|the model|you|we) (?:is|are|can be)"),
-        ("energy_report", r"energy (?:report|use|usage|consumption|consumed|bill|footprint)(?: report)? / (?:report|tell me|measure) (?:how much |the )?(?:energy|electricity)(?: use[ds]?| consum\w+| it (?:used|took))? / carbon (?:footprint|report)"),
+        ("energy_report", r"(?:report|track|measure|show|state|include|with|give)(?: me)? (?:an? |the |its |your )?energy (?:report|use|usage|consumption|consumed|bill|footprint)(?: report)? / energy report / (?:report|tell me|measure) (?:how much |the )?(?:energy|electricity)(?: use[ds]?| consum\w+| it (?:used|took))? / carbon (?:footprint|report)"),
         ("segment_descriptions", r"describe (?:each|every|the) (?:segment|cluster|group)s? / (?:segment|cluster) descriptions? / description of (?:each|every|the) (?:segment|cluster|group)s? / explain (?:each|every|the) (?:segment|cluster|group)s?"),
         ("feature_importance", r"feature importances? / (?:which|what) (?:features|columns|variables|factors) (?:matter|drive|are (?:the )?(?:most )?important|are behind)(?: most)? / (?:most )?important (?:features|columns|variables|drivers) / variable importance / drivers of / shap(?: values| plots?)?"),
         ("calibrated_probabilities", r"(?:well )?calibrated(?: probabilit(?:y|ies))? / calibrate (?:the )?probabilities"),
@@ -63,7 +63,7 @@ _UNIMPORTANT = re.compile(
     r"^[^,;.]{0,12}\b(?:does(?: not|n't) matter|is(?: not|n't) (?:needed|important|required|necessary)|unimportant|not (?:needed|required|important)|is optional|irrelevant|i don't care)"
 )
 _FACTS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("data.n_classes", re.compile(r"\b(\d+)[\s-](?:(?:possible|different|ordered|distinct|output|target|mutually exclusive)\s+)?(?:class(?:es)?|categories|species|cultivars|varieties)\b(?! accuracy)|\b(?:into|in|among|between|1 of|of the)\s+(\d+)\s+(?:different\s+|possible\s+)?(?:groups|kinds|types|topics|buckets|labels|genres|breeds)\b|\b(\d+)[\s-]way\b")),
+    ("data.n_classes", re.compile(r"\b(\d+)[\s-](?:(?:possible|different|ordered|distinct|output|target|mutually exclusive)\s+)?(?:class(?:es)?|categories|species|cultivars|varieties)\b(?! accuracy)|\b(?:into|in|among|between|1 of|of the)\s+(\d+)\s+(?:different\s+|possible\s+)?(?:\w+\s+){0,2}(?:groups|kinds|types|topics|buckets|labels|genres|breeds|departments|queues|teams|sorts)\b|\b(\d+)[\s-]way\b")),
     ("data.n_labels", re.compile(r"\b(\d+)\s+(?:possible\s+|different\s+|binary\s+)?(?:labels|tags)\b")),
     ("data.n_keypoints", re.compile(r"\b(\d+)\s+(?:body\s+|facial\s+|hand\s+)?(?:key ?points?|landmarks|joints)\b")),
     ("data.n_clusters", re.compile(r"\b(\d+)\s+(?:clusters|segments|customer segments)\b|\binto\s+(\d+)\s+groups\b")),
@@ -91,7 +91,11 @@ def read_setting(sentence: Sentence) -> Iterator[Finding]:
     for key, value, pattern in _RULES:
         for match in sentence.find(pattern):
             clash = any(match.start() < end and start < match.end() for start, end in seen)
-            if clash or key in done or (not _negative(match[0]) and _denied(sentence, match)):
+            if (
+                clash
+                or (key in done and not _negative(match[0]))
+                or (not _negative(match[0]) and _denied(sentence, match))
+            ):
                 continue
             seen.append(match.span())
             done.add(key)

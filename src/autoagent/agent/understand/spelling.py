@@ -191,6 +191,8 @@ _VOCABULARY = frozenset(
 )
 _LEAVE = frozenset(
     [
+        "rmsle",
+        "outcome",
         "accurate",
         "accurately",
         "predicted",

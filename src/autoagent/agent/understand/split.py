@@ -82,7 +82,9 @@ def _test_part(sentence: Sentence) -> Iterator[Finding]:
     for match in sentence.find(_LAST):
         before, after = sentence.clause(*match.span())
         if _TESTING.search(f"{before[-45:]} | {after[:40]}"):
-            yield Finding("split.test", match[0].strip(), *match.span())
+            share = _SHARE.search(match[0])
+            value = tidy(float(share[1]) / 100) if share else match[0].strip()
+            yield Finding("split.test", value, *match.span())
             return
     for match in sentence.find(_SHARE):
         before, after = sentence.clause(*match.span())

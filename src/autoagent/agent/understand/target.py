@@ -10,7 +10,7 @@ from autoagent.agent.understand.finding import Finding, Mention
 from autoagent.agent.understand.sentence import Sentence
 
 LIST = r"(?:\s*(?:,|and|or|&|nor|,\s*and|/)\s*(?:the\s+)?)"
-IDENTIFIER = r"[a-z][\w]*_[\w]+|[A-Za-z]+\.[A-Za-z_]\w+"
+IDENTIFIER = r"(?<!\w)[a-z][\w]*_[\w]+|[A-Za-z]+\.[A-Za-z_]\w+"
 PREDICT = (
     r"(?:predict(?:s|ing)?|classify(?:ing)?|estimat(?:e|es|ing)|forecast(?:s|ing)?|model(?:l?ing)?(?= the)|regress(?:ing)?|guess(?:ing)?|target(?: column| variable)?(?: is| =|:| called| named)?"
     r"|label(?: column)?(?: is| =|:| called| named)|outcome(?: column)?(?: is| =|:)|dependent variable(?: is)?|predictions? (?:of|for)|(?:model|classifier|regressor|predictor) (?:for|of)|response(?: variable)?(?: is| =|:)|y\s*=|the answer is in|labels? (?:are|is) in|determine|explain)"
@@ -201,6 +201,7 @@ _UNKNOWN: tuple[tuple[re.Pattern[str], bool], ...] = tuple(
         (rf"\b(?:on|for|of)\s+(?:the\s+)?(?P<c>{IDENTIFIER})", False),
         (r"(?<!\w)(?:predict(?:s|ing)?|estimat(?:e|es|ing)|forecast(?:s|ing)?)\s+(?P<c>[a-z]\w*)(?=\s*(?:$|[,.;:!?(]|\s(?:from|using|with|for|in|on|by|at|and|within|under|best|tomorrow|well|max\w*|min\w*)\b))", False),
         (r"(?<!\w)classif(?:y|ies|ying)\s+(?P<c>[a-z]\w*(?:[^s\W]|species|class|ss))(?=\s*(?:$|[,.;:!?(]|\s(?:from|using|with|for|in|on|by|at|and|within|under|best)\b))", False),
+        (r"\b(?:quantiles?|percentiles?|median)\s+of\s+(?:the\s+)?(?P<c>[a-z]\w*)", False),
         (r"\bregress(?:ion)?\s+(?:on|of|for)\s+(?:the\s+)?(?P<c>[a-z]\w*)", False),
         (rf"(?:^|[.;,?!(:]\s*)\"?(?P<c>{IDENTIFIER})\"?(?=\s*(?:$|[.;,?!):]|or\s+not\b|from\b))", False),
     )
