@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import warnings
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from autoagent.data.table import Role, Task
@@ -14,6 +16,7 @@ from autoagent.errors import DataError
 MAX_CLASSES = 1000
 _TEXT_WORDS = 4.0
 _SAMPLE = 2000
+_DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 
 
 class ColumnCard(BaseModel):
@@ -67,14 +70,14 @@ def inspect(frame: pd.DataFrame, *, target: str, task: Task | None = None, name:
     if labelled[target].nunique() < 2:
         raise DataError(f"the target {target!r} has one value only; there is nothing to learn")
     task = task or guess_task(labelled[target])
-    columns = tuple(_column(labelled[c], target=target) for c in labelled.columns)
+    columns = tuple(_column(labelled.iloc[:, place], target=target) for place in range(labelled.shape[1]))
     if not any(c.role in ("numeric", "categorical", "text", "date") for c in columns):
         raise DataError("no column is left to learn from: all are constant, ids or the target")
     notes += [f"{c.name!r} looks like an id and is not used" for c in columns if c.role == "id"]
     return DataCard(
         name=name,
         n_rows=len(labelled),
-        n_duplicates=int(labelled.duplicated().sum()),
+        n_duplicates=_count_duplicates(labelled),
         columns=columns,
         target=target,
         task=task,
@@ -83,18 +86,32 @@ def inspect(frame: pd.DataFrame, *, target: str, task: Task | None = None, name:
     )
 
 
+def _count_duplicates(frame: pd.DataFrame) -> int:
+    """Count rows that repeat an earlier one; rows that differ in the first columns are not compared in the others."""
+    n_columns = 8
+    while n_columns < frame.shape[1]:
+        frame = frame[frame.iloc[:, :n_columns].duplicated(keep=False)]
+        if frame.empty:
+            return 0
+        n_columns *= 8
+    return int(frame.duplicated().sum())
+
+
 def guess_task(values: pd.Series) -> Task:
     """Guess the task from the target's values: two values, few whole numbers or words are classes."""
     known = values.dropna()
     unique = known.nunique()
     if unique == 2:
         return "binary"
+    if pd.api.types.is_datetime64_any_dtype(known):
+        raise DataError(f"the target {known.name!r} is a date; give a column of classes or numbers")
     if not pd.api.types.is_numeric_dtype(known):
         if unique > MAX_CLASSES or unique > 0.5 * len(known):
             raise DataError(f"the target has {unique} different texts in {len(known)} rows; no classes, no numbers")
         return "multiclass"
     whole = bool((known == known.round()).all())
-    return "multiclass" if whole and unique <= 20 and unique < 0.1 * len(known) else "regression"
+    few = unique <= 20 and len(known) >= unique * (5 if unique <= 10 else 10)
+    return "multiclass" if whole and few else "regression"
 
 
 def _summary(values: pd.Series, task: Task) -> dict[str, float]:
@@ -106,45 +123,58 @@ def _summary(values: pd.Series, task: Task) -> dict[str, float]:
 
 
 def _column(values: pd.Series, *, target: str) -> ColumnCard:
-    known = values.dropna()
-    text = known.astype(str)
-    unique = int(text.nunique())
     name = str(values.name)
-    role: Role = "target" if name == target else _role(known, text, unique)
+    numeric = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
+    if numeric:
+        known = values.dropna().to_numpy() if pd.api.types.is_extension_array_dtype(values.dtype) else values.to_numpy()
+        known = known[known == known]  # without NaN; per column this is ten times faster than pandas
+        different = pd.unique(known)  # in order of appearance
+        unique, examples = len(different), tuple(different[:3].astype(str).tolist())
+        role = _number_role(name, known, unique)
+    else:
+        text = values.dropna().astype(str)
+        known, unique = text.to_numpy(), int(text.nunique())
+        examples = tuple(value[:80] for value in text.drop_duplicates().head(3))
+        role = _text_role(values.dtype, text, unique)
     return ColumnCard(
         name=name,
-        role=role,
+        role="target" if name == target else role,
         dtype=str(values.dtype),
-        n_missing=int(values.isna().sum()),
+        n_missing=len(values) - len(known),
         n_unique=unique,
-        examples=tuple(value[:80] for value in text.drop_duplicates().head(3)),
+        examples=examples,
     )
 
 
-def _role(known: pd.Series, text: pd.Series, unique: int) -> Role:
+def _number_role(name: str, known: NDArray[Any], unique: int) -> Role:
     if unique < 2:
         return "constant"
-    if pd.api.types.is_datetime64_any_dtype(known):
+    if unique < len(known) or len(known) < 20:
+        return "numeric"
+    named_id = name.lower() in ("id", "index", "row", "uuid") or name.lower().endswith("_id")
+    counts_up = known.dtype.kind in "iu" and bool((known[1:] == known[:-1] + 1).all())
+    return "id" if named_id or counts_up else "numeric"
+
+
+def _text_role(dtype: object, text: pd.Series, unique: int) -> Role:
+    if unique < 2:
+        return "constant"
+    if str(dtype).startswith("datetime64"):
         return "date"
-    if pd.api.types.is_bool_dtype(known):
+    if str(dtype) in ("bool", "boolean"):
         return "categorical"
-    every = unique == len(known) and len(known) >= 20
-    if pd.api.types.is_numeric_dtype(known):
-        named_id = str(known.name).lower() in ("id", "index", "row", "uuid") or str(known.name).lower().endswith("_id")
-        step = known.diff().dropna()
-        counts_up = every and pd.api.types.is_integer_dtype(known) and bool((step == 1).all())
-        return "id" if every and (named_id or counts_up) else "numeric"
     sample = text.head(_SAMPLE)
     if _is_date(sample):
         return "date"
-    words = float(sample.map(lambda cell: len(str(cell).split())).mean())
-    if words >= _TEXT_WORDS and unique > 20:
+    if unique > 20 and float(sample.map(lambda cell: len(str(cell).split())).mean()) >= _TEXT_WORDS:
         return "text"
-    return "id" if every else "categorical"
+    return "id" if unique == len(text) and unique >= 20 else "categorical"
 
 
 def _is_date(sample: pd.Series) -> bool:
-    if not sample.str.contains(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}", regex=True).mean() > 0.9:
+    if not any(re.search(_DATE, cell) for cell in sample.head(10)):  # spares most columns the rest
+        return False
+    if not sample.str.contains(_DATE, regex=True).mean() > 0.9:
         return False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a mixed format is no fault: it is judged by the share that parses

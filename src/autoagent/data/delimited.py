@@ -60,7 +60,8 @@ def _decode(raw: bytes) -> tuple[str, list[str]]:
 
 
 def _narrowest(text: str, delimiter: str) -> int:
-    rows = csv.reader(io.StringIO(text[:200_000], newline=""), delimiter=delimiter)
+    start = text[:100_000]  # a wrong delimiter makes one field of it all, and csv refuses more than 131,072 letters
+    rows = csv.reader(io.StringIO(start, newline=""), delimiter=delimiter)
     return min((len(row) for row in itertools.islice(rows, 20) if not _is_blank(row)), default=0)
 
 
@@ -88,8 +89,8 @@ def _fit_rows(text: str, delimiter: str, source: str) -> tuple[str, list[str]]:
         return text, repairs
     kept = io.StringIO(newline="")
     writer = csv.writer(kept, delimiter=delimiter)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    writer.writerows(row for row in rows if len(row) <= width and not _is_blank(row))
+    again = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    writer.writerows(row for row in again if len(row) <= width and not _is_blank(row))
     return kept.getvalue(), [f"{wide} rows with more than {width} fields were left out", *repairs]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,7 +81,7 @@ def _one_kind(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return fresh, [f"{repair}: {_some(names)}" for repair, names in told.items()]
 
 
-def _is_plain(dtype: object) -> bool:
+def _is_plain(dtype: np.dtype[Any] | pd.api.extensions.ExtensionDtype) -> bool:
     if isinstance(dtype, pd.CategoricalDtype):
         return isinstance(dtype.categories.dtype, pd.StringDtype) or pd.api.types.is_numeric_dtype(dtype.categories)
     return (
