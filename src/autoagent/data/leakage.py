@@ -45,7 +45,7 @@ Severity = Literal["high", "low"]
 
 MAX_CELLS = 20_000_000
 _MAX_ROWS, _MIN_ROWS, _CHUNK_CELLS, _MAX_HASHED, _MAX_SUSPECTS = 20_000, 200, 1_000_000, 200_000_000, 500
-_HIGH, _LOW = 0.985, 0.965  # of rows decided; iris and penguins have honest columns up to 0.96
+_HIGH, _LOW = 0.985, 0.965  # of rows decided; the best honest column of 15 real tables has 0.94 (iris)
 _ENTITY = re.compile(r"(^|[_\s.-])(id|uuid|key|patient|subject|user|customer|client|member|account|device|person)s?$")
 
 
