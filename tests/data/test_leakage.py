@@ -179,3 +179,20 @@ def test_tables_too_small_to_judge_are_left_alone() -> None:
 def test_warnings_are_flat_and_fit_json() -> None:
     warning = LeakWarning("id_like", "row", "low", "why")
     assert json.loads(json.dumps(dataclasses.asdict(warning)))["kind"] == "id_like"
+
+
+def test_odd_columns_neither_crash_nor_alarm(rng: np.random.Generator) -> None:
+    frame, y = table(rng)
+    odd = frame.assign(
+        nothing=None,
+        endless=np.where(rng.random(N) < 0.3, np.inf, rng.normal(size=N)),
+        nullable=pd.array(rng.integers(0, 9, N), dtype="Int64"),
+        spans=pd.to_timedelta(rng.integers(0, 99, N), unit="s"),
+        periods=pd.period_range("2020-01", periods=N, freq="D"),
+        bands=pd.cut(frame["a"], 4),
+        mixed=[f"text {i % 5}" if i % 3 else i for i in range(N)],
+        arrays=[np.array([i % 3]) for i in range(N)],
+        huge=[10**30 + i % 7 for i in range(N)],
+        gaps=[str(i % 11) if i % 7 else None for i in range(N)],
+    )
+    assert check(odd, y) == []
