@@ -162,7 +162,7 @@ def overhead(trials: int) -> None:
 def propose_cost(plan: Plan, arms: list[Arm], history: list[TrialRecord], size: int) -> str:
     """Time proposals after a history of every portfolio and then draws, and say who answered: only a sampler counts."""
     draw, template = random.Random(size), next(t for t in history if t.score is not None)
-    configs = [(arm.name, config) for arm in arms for config in arm.portfolio]
+    configs = [(arm.name, arm.space.check(config)) for arm in arms for config in arm.portfolio]
     while len(configs) < size:
         arm = draw.choice(arms)
         configs.append((arm.name, arm.space.sample(draw)))
