@@ -109,10 +109,13 @@ def kills(number: int, limit_s: float) -> None:
         python(RUN, out).wait()
         usual = time.monotonic() - began
         whole = read_events(list_runs(Path(out))[0].journal)
+        searching = fold(whole).seconds_used  # from the first event to the last
     while count["kills"] < number and time.monotonic() < end:
         with tempfile.TemporaryDirectory() as out:
             run = python(RUN, out)
-            time.sleep(draw.uniform(0.1, 1.0) * usual)
+            while run.poll() is None and not any(Path(out).glob("*/journal.jsonl")):
+                time.sleep(0.01)
+            time.sleep(draw.random() * searching)
             run.kill()
             if run.wait() == 0:
                 count["too late (had ended)"] += 1
