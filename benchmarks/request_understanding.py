@@ -96,8 +96,8 @@ synthetic halves were written by this project, so they say how the rules do on s
 on a stranger's sentences. `requests.jsonl` and `requests_many.jsonl` were written while the rules were being made, and
 the rules were mended after them. `requests_unseen.jsonl` was written at the end and nothing was mended after it. Scored
 once with every key counted, as it was labelled then, it gave F1 0.948, exact 0.700 and 0.225 invented fields per
-request: both aims (0.95, 0.05) are missed, and that is the number to believe. Six of its nine inventions are "regression"
-where only a regression metric was named; the table above does not count those.
+request: both aims (0.95, 0.05) are missed, and that is the number to believe. Six of its nine inventions are
+"regression" where only a regression metric was named; the table above does not count those.
 """
 
 if __name__ == "__main__":
