@@ -79,7 +79,7 @@ class Search:
                 if self.ideas.is_waiting():
                     self.ideas.wait(_POLL_S)
                     continue
-                return "nothing is left to try"
+                return "nothing is left to try" if self.stop_at_s is None else "no other trial fits into the time"
             for ended in self.pool.poll(0.0 if started else _POLL_S):
                 self._finish(ended)
         self._drop_running()

@@ -37,7 +37,7 @@ from autoagent.search.proposer import Arm, Proposer
 from autoagent.search.trials_log import TrialsLog
 
 _FINISH_SHARE = 0.08  # of the time is kept for choosing, delivering, testing and reporting
-_FINISH_MIN_S, _FINISH_MAX_S = 4.0, 20.0
+_FINISH_MIN_S, _FINISH_MAX_S = 3.0, 20.0
 
 
 @dataclass
