@@ -231,7 +231,7 @@ def _view() -> Iterator[Any]:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)  # a pipe has no width
 
 
 def _find(run: str, out: Path) -> Path:
