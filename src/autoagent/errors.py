@@ -11,7 +11,14 @@ AutoAgentError
 ├── LLMError                the endpoint: unreachable, refused, timed out
 ├── ReplyError              the model: its reply cannot be used
 ├── BudgetExceeded          nobody: stop
-└── TrialFailed             nobody: record it and go on
+├── TrialFailed             nobody: record it and go on
+├── CodeRejected            the model: its code breaks the policy and was not run
+└── SandboxFailure          the model's code: it ran in the sandbox and gave no value; record it and go on
+    ├── SandboxTimeout      it took too long
+    ├── SandboxMemory       it asked for too much memory
+    ├── SandboxViolation    it tried what the sandbox refuses, or sent back what is not data
+    ├── SandboxCrash        its process died
+    └── SandboxError        it raised an exception
 """
 
 from __future__ import annotations
@@ -111,3 +118,63 @@ class TrialFailed(AutoAgentError):  # noqa: N818 - an outcome to record, never a
     def __init__(self, message: str, *, kind: FailureKind) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class CodeRejected(AutoAgentError):  # noqa: N818 - an answer about the code, given before it runs
+    """Code breaks the policy, so it was not run.
+
+    Attributes:
+        faults: every reason, each with its line.
+    """
+
+    def __init__(self, message: str, *, faults: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
+
+
+class SandboxFailure(AutoAgentError):  # noqa: N818 - an outcome to record; our own code did not fail
+    """Code ran in the sandbox and gave no value.
+
+    Attributes:
+        stdout: what it printed, capped, control characters made visible.
+        stderr: likewise.
+    """
+
+    def __init__(self, message: str, *, stdout: str = "", stderr: str = "") -> None:
+        super().__init__(message)
+        self.stdout = stdout
+        self.stderr = stderr
+
+
+class SandboxTimeout(SandboxFailure):
+    """The code did not end in time and was killed."""
+
+
+class SandboxMemory(SandboxFailure):
+    """The code asked for more memory than it may have."""
+
+
+class SandboxViolation(SandboxFailure):
+    """The code tried what the sandbox refuses, or sent back what is not data within the limits."""
+
+
+class SandboxCrash(SandboxFailure):
+    """The process of the code died: a signal, an exit, or the whole sandbox was lost."""
+
+
+class SandboxError(SandboxFailure):
+    """The code raised an exception.
+
+    Attributes:
+        kind: the exception's type name, for example ``"ValueError"``.
+        detail: its message.
+        line: the 1-based line of the source that failed, or 0 when it is not known.
+    """
+
+    def __init__(
+        self, message: str, *, kind: str = "", detail: str = "", line: int = 0, stdout: str = "", stderr: str = ""
+    ) -> None:
+        super().__init__(message, stdout=stdout, stderr=stderr)
+        self.kind = kind
+        self.detail = detail
+        self.line = line
