@@ -211,6 +211,7 @@ class Understanding(_Part):
 
     Attributes:
         evidence: dotted key -> the words of the request that state it.
+        inferred: dotted key -> why we concluded it from the words or the table although no word states it.
         assumptions: what we took for granted, each a sentence for the user.
         questions: one for each key of ``spec.clarify``.
         notices: what else the user should know, for example text in the data that looks like an instruction.
@@ -219,6 +220,7 @@ class Understanding(_Part):
     request: str = ""
     spec: TaskSpec
     evidence: dict[str, str] = Field(default_factory=dict)
+    inferred: dict[str, str] = Field(default_factory=dict)
     assumptions: list[str] = Field(default_factory=list)
     questions: list[Question] = Field(default_factory=list)
     notices: list[str] = Field(default_factory=list)

@@ -18,4 +18,11 @@ def examples(name: str) -> list[Example]:
 
 def _example(row: dict) -> Example:
     columns = tuple(ColumnEvidence(key, kind, _N_UNIQUE[kind]) for key, kind in row.get("columns", {}).items())
-    return Example(row["request"], row["spec"], tuple(row.get("clarify", ())), tuple(row.get("warnings", ())), columns)
+    return Example(
+        row["request"],
+        row["spec"],
+        tuple(row.get("clarify", ())),
+        tuple(row.get("warnings", ())),
+        columns,
+        row.get("inferred", {}),
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from autoagent.agent.spec import Value
 from autoagent.agent.understand.finding import Fields
-from autoagent.agent.understand.metric import MINIMISED
+from autoagent.agent.understand.metric import CLASS_METRICS, MINIMISED, VALUE_METRICS
 from autoagent.agent.understand.sentence import Sentence
 
 SUPPORTED = {"binary_classification": "binary", "multiclass_classification": "multiclass", "regression": "regression"}
@@ -26,30 +26,6 @@ NEAREST = {
     "survival_analysis": "binary classification of the event within a fixed time",
     "recommendation": "binary classification of user and item pairs",
 }
-CLASS_METRICS = frozenset(
-    [
-        "roc_auc",
-        "mean_roc_auc",
-        "average_precision",
-        "accuracy",
-        "balanced_accuracy",
-        "f1",
-        "macro_f1",
-        "micro_f1",
-        "precision",
-        "recall",
-        "recall_at_precision",
-        "log_loss",
-        "brier",
-        "mcc",
-        "cohen_kappa",
-        "specificity",
-        "top_5_accuracy",
-    ]
-)
-_VALUE_METRICS = frozenset(
-    ["rmse", "mse", "mae", "mape", "rmsle", "mean_columnwise_rmsle", "r2", "mase", "mean_pinball", "spearman"]
-)
 _CLASS_TASKS = frozenset(["binary_classification", "multiclass_classification", "multilabel_classification"])
 _VALUE_TASKS = frozenset(
     ["regression", "multi_target_regression", "quantile_regression", "forecasting", "quantile_forecasting"]
@@ -178,13 +154,13 @@ def _judge_size(sentence: Sentence, values: Mapping[str, Value], verdict: Verdic
 
 def _judge_metric(values: Mapping[str, Value], verdict: Verdict) -> None:
     name, task = str(values.get("metric.name", "")), values.get("task_type")
-    clash = (name in CLASS_METRICS and task in _VALUE_TASKS) or (name in _VALUE_METRICS and task in _CLASS_TASKS)
+    clash = (name in CLASS_METRICS and task in _VALUE_TASKS) or (name in VALUE_METRICS and task in _CLASS_TASKS)
     if clash:
         verdict.impossible("metric.name", f"{name} does not measure {str(task).replace('_', ' ')}.")
     direction = values.get("metric.direction")
     if name and (
         (direction == "max" and name in MINIMISED | {"brier"})
-        or (direction == "min" and name not in MINIMISED | {"brier"} and name in CLASS_METRICS | _VALUE_METRICS)
+        or (direction == "min" and name not in MINIMISED | {"brier"} and name in CLASS_METRICS | VALUE_METRICS)
     ):
         verdict.impossible("metric.direction", f"{name} is better when {'lower' if direction == 'max' else 'higher'}.")
     if task == "binary_classification" and (_number(values, "data.n_classes") or 2) > 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autoagent.agent.spec import Value
 from autoagent.agent.understand.sentence import Sentence
@@ -18,12 +18,14 @@ class Finding:
         value: normalised.
         start: where the words begin in the cleaned text.
         end: where they end.
+        reason: why the words mean it, where they only hint at it; empty where they state it.
     """
 
     key: str
     value: Value
     start: int
     end: int
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,13 @@ class Fields:
         values: dotted key -> value.
         words: dotted key -> the words as typed.
         conflicts: keys that were stated twice with different values.
+        inferred: dotted key -> the reason, for each value that the words only hint at.
     """
 
     values: dict[str, Value]
     words: dict[str, str]
     conflicts: tuple[str, ...] = ()
+    inferred: dict[str, str] = field(default_factory=dict)
 
 
 def merge(sentence: Sentence, findings: Iterable[Finding]) -> Fields:
@@ -55,12 +59,15 @@ def merge(sentence: Sentence, findings: Iterable[Finding]) -> Fields:
     values: dict[str, Value] = {}
     words: dict[str, str] = {}
     conflicts: list[str] = []
+    inferred: dict[str, str] = {}
     for found in findings:
         source = sentence.words(found.start, found.end)
         old = values.get(found.key)
         if old is None:
             values[found.key] = found.value
             words[found.key] = source
+            if found.reason:
+                inferred[found.key] = found.reason
         elif isinstance(old, list) and isinstance(found.value, list):
             new = [item for item in found.value if item not in old]
             if new:
@@ -69,4 +76,4 @@ def merge(sentence: Sentence, findings: Iterable[Finding]) -> Fields:
         elif old != found.value and found.key not in conflicts:
             conflicts.append(found.key)
             words[found.key] = f"{words[found.key]} … {source}"
-    return Fields(values, words, tuple(conflicts))
+    return Fields(values, words, tuple(conflicts), inferred)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from autoagent.agent.spec import TASK_TYPES, Scalar, TaskSpec, Understanding, Value
 from autoagent.agent.understand.evidence import DataEvidence
 from autoagent.agent.understand.finding import Fields
+from autoagent.agent.understand.metric import known_metric
 from autoagent.agent.understand.reader import clean, conclude, read_fields
 from autoagent.errors import BudgetExceeded, LLMError, ReplyError
 
@@ -65,7 +66,7 @@ def read_with(ask: Ask, text: str, *, evidence: DataEvidence | None = None) -> U
         understood.notices.append(f"The language model's reading could not be used ({error}); rules read the request.")
         return understood
     joined, notices = _join(text, rules, reading, evidence)
-    understood = conclude(text, sentence, joined, evidence)
+    understood = conclude(text, sentence, joined, evidence, foreign_is_open=False)
     understood.notices.extend(notices)
     return understood
 
@@ -95,15 +96,19 @@ def _join(text: str, rules: Fields, reading: Reading, evidence: DataEvidence) ->
     """Take the model's fields that quote the request and fit the vocabulary; add what only the rules saw."""
     values: dict[str, Value] = dict(rules.values)
     words = dict(rules.words)
+    inferred = dict(rules.inferred)
     notices: list[str] = []
     for field in reading.fields:
         problem = _problem(field, text, values, evidence) or _taken(field, rules)
         if problem:
             notices.append(f"The language model's field {field.key} = {field.value!r} was left out: {problem}.")
         elif field.key not in values or not field.key.startswith(_RULES_FIRST):
-            values[field.key] = field.value
+            values[field.key] = (
+                known_metric(str(field.value)) or field.value if field.key == "metric.name" else field.value
+            )
             words[field.key] = field.words
-    return Fields(values, words, rules.conflicts), notices
+            inferred.pop(field.key, None)
+    return Fields(values, words, rules.conflicts, inferred), notices
 
 
 def _problem(field: ReadField, text: str, values: Mapping[str, Value], evidence: DataEvidence) -> str | None:
@@ -112,6 +117,8 @@ def _problem(field: ReadField, text: str, values: Mapping[str, Value], evidence:
         return f"the request does not say {field.words!r}"
     if field.key in ("intent", "warnings", "clarify"):
         return "it is not a thing that a request states"
+    if field.key == "metric.name" and known_metric(str(field.value)) is None:
+        return "no metric of this name is known"
     try:
         TaskSpec.from_flat({**values, field.key: field.value})
     except (ValidationError, ValueError):

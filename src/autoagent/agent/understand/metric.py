@@ -75,6 +75,30 @@ MINIMISED = frozenset(
         "word_error_rate",
     ]
 )
+CLASS_METRICS = frozenset(
+    [
+        "roc_auc",
+        "mean_roc_auc",
+        "average_precision",
+        "accuracy",
+        "balanced_accuracy",
+        "f1",
+        "macro_f1",
+        "micro_f1",
+        "precision",
+        "recall",
+        "recall_at_precision",
+        "log_loss",
+        "brier",
+        "mcc",
+        "cohen_kappa",
+        "specificity",
+        "top_5_accuracy",
+    ]
+)
+VALUE_METRICS = frozenset(
+    ["rmse", "mse", "mae", "mape", "rmsle", "mean_columnwise_rmsle", "r2", "mase", "mean_pinball", "spearman"]
+)
 _BAD = phrase(
     r"not / never / no / without / n't / isn't / is not / rather than / instead of / not by / don't use / ignore"
 )
@@ -155,6 +179,23 @@ def read_metric(sentence: Sentence) -> Iterator[Finding]:
     for _, first, last in found:
         if (first, last) == (start, end):
             yield from _threshold(sentence, name, first, last)
+
+
+def known_metric(name: str) -> str | None:
+    """Return the vocabulary's name for a metric as written ("PR AUC", "f1_macro", "ndcg@10"), or None."""
+    text = re.sub(r"\s+", " ", name.strip().lower())
+    for form in (text, text.replace("_", " ")):
+        if form in METRIC_WORDS:
+            return form
+        for known, pattern in _AT:
+            match = pattern.fullmatch(form)
+            if match:
+                at = next((group for group in match.groups() if group), None)
+                return f"{known}@{at}" if at else known
+        for known, pattern in _NAMES:
+            if pattern.fullmatch(form):
+                return known
+    return None
 
 
 def _quantiles(sentence: Sentence) -> Iterator[Finding]:

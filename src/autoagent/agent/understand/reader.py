@@ -6,8 +6,8 @@ import re
 
 from autoagent.agent.spec import Question, TaskSpec, Understanding, Value
 from autoagent.agent.understand.columns import find_mentions, read_columns, read_path
-from autoagent.agent.understand.evidence import DataEvidence
-from autoagent.agent.understand.feasibility import CLASS_METRICS, Verdict, judge
+from autoagent.agent.understand.evidence import ColumnEvidence, DataEvidence
+from autoagent.agent.understand.feasibility import Verdict, judge
 from autoagent.agent.understand.finding import Fields, Finding, merge
 from autoagent.agent.understand.language import foreign_language
 from autoagent.agent.understand.limits import read_counts, read_limits
@@ -18,7 +18,7 @@ from autoagent.agent.understand.sentence import Sentence
 from autoagent.agent.understand.setting import read_facts, read_setting
 from autoagent.agent.understand.spelling import mend_spelling
 from autoagent.agent.understand.split import read_horizon, read_split
-from autoagent.agent.understand.task import classifies, only_supposes_numbers, read_task
+from autoagent.agent.understand.task import classifies, fits_metric, read_task, task_of_metric
 
 MAX_CHARACTERS = 20_000  # a request is a sentence or a page, not a book; the rest is left unread and said
 
@@ -36,10 +36,8 @@ def read_fields(sentence: Sentence, evidence: DataEvidence) -> Fields:
     monotone = list(read_monotone(sentence, evidence.names))
     paths = list(read_path(sentence))
     facts = list(read_facts(sentence))
-    task = list(_task(sentence, paths))
     metric = list(read_metric(sentence))
-    if any(f.key == "metric.name" and f.value in CLASS_METRICS for f in metric):
-        task = [found for found in task if not only_supposes_numbers(sentence, found)]
+    task = _task(sentence, paths, metric)
     findings = [
         *task,
         *paths,
@@ -61,15 +59,19 @@ def read_rules(text: str, *, evidence: DataEvidence | None = None) -> Understand
     return conclude(text, sentence, read_fields(sentence, evidence), evidence)
 
 
-def conclude(text: str, sentence: Sentence, fields: Fields, evidence: DataEvidence) -> Understanding:
+def conclude(
+    text: str, sentence: Sentence, fields: Fields, evidence: DataEvidence, *, foreign_is_open: bool = True
+) -> Understanding:
     """Judge the fields and build the understanding; the same for every reader."""
     values, words = dict(fields.values), dict(fields.words)
     language = foreign_language(text)
     if language:
         values["language"], words["language"] = language, text[:80]
-    assumptions = _from_data(sentence, values, words, evidence)
-    verdict = judge(sentence, Fields(values, words, fields.conflicts), default_target=evidence.default_target)
+    inferred = _conclude_task(sentence, values, words, dict(fields.inferred), evidence)
+    verdict = judge(sentence, Fields(values, words, fields.conflicts, inferred), default_target=evidence.default_target)
     _judge_data(values, verdict, evidence)
+    if language and foreign_is_open:
+        verdict.ask("language")
     if len(text) > MAX_CHARACTERS:
         verdict.notices.append(f"Only the first {MAX_CHARACTERS} of {len(text)} characters were read.")
     vague = "task_type" in verdict.clarify and "data.target" in verdict.clarify
@@ -78,15 +80,21 @@ def conclude(text: str, sentence: Sentence, fields: Fields, evidence: DataEviden
         request=text,
         spec=TaskSpec.from_flat(values),
         evidence=words,
-        assumptions=assumptions,
+        inferred=inferred,
+        assumptions=[_aloud(key, values[key], reason) for key, reason in inferred.items()],
         questions=[Question(key=key, text=verdict.questions[key]) for key in verdict.clarify],
         notices=verdict.notices,
     )
 
 
-def _task(sentence: Sentence, paths: list[Finding]) -> list[Finding]:
-    skip = tuple((path.start, path.end) for path in paths)
-    return list(read_task(sentence, skip=skip))
+def _task(sentence: Sentence, paths: list[Finding], metric: list[Finding]) -> list[Finding]:
+    task = list(read_task(sentence, skip=tuple((path.start, path.end) for path in paths)))
+    named = next((found for found in metric if found.key == "metric.name"), None)
+    if named is None:
+        return task
+    task = [found for found in task if fits_metric(found, str(named.value))]
+    inferred = task_of_metric(str(named.value), named.start, named.end)
+    return task or ([inferred] if inferred else [])
 
 
 def _split(sentence: Sentence, columns: list[Finding]) -> list[Finding]:
@@ -122,18 +130,36 @@ def _reconcile(findings: list[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.key not in drop]
 
 
-def _from_data(
-    sentence: Sentence, values: dict[str, Value], words: dict[str, str], evidence: DataEvidence
-) -> list[str]:
-    """Let the target's column say how many classes are meant, where the sentence only says that it classifies."""
+def _conclude_task(
+    sentence: Sentence,
+    values: dict[str, Value],
+    words: dict[str, str],
+    inferred: dict[str, str],
+    evidence: DataEvidence,
+) -> dict[str, str]:
+    """Drop an inferred task that the target's column refutes; let the column say how many classes are meant."""
     target = values.get("data.target") or evidence.default_target
     column = evidence.column(target) if isinstance(target, str) else None
+    if column is None or column.n_unique < 2:
+        return inferred
+    if "task_type" in inferred and not _fits(str(values["task_type"]), column):
+        del values["task_type"], words["task_type"], inferred["task_type"]
     said = classifies(sentence)
-    if column is None or said is None or "task_type" in values or column.n_unique < 2:
-        return []
-    values["task_type"] = "binary_classification" if column.n_unique == 2 else "multiclass_classification"
-    words["task_type"] = sentence.words(*said)
-    return [f"{column.name!r} has {column.n_unique} classes, so this is {str(values['task_type']).replace('_', ' ')}."]
+    if said is not None and "task_type" not in values:
+        values["task_type"] = "binary_classification" if column.n_unique == 2 else "multiclass_classification"
+        words["task_type"] = sentence.words(*said)
+        inferred["task_type"] = f"{column.name!r} has {column.n_unique} classes"
+    return inferred
+
+
+def _fits(task: str, column: ColumnEvidence) -> bool:
+    if task == "regression":
+        return column.kind == "numeric" and column.n_unique > 2
+    return column.n_unique == 2 if task == "binary_classification" else column.n_unique > 2
+
+
+def _aloud(key: str, value: Value, reason: str) -> str:
+    return f"Taken as {str(value).replace('_', ' ')} ({key}): {reason}."
 
 
 def _judge_data(values: dict[str, Value], verdict: Verdict, evidence: DataEvidence) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from autoagent.agent.understand.finding import Finding
+from autoagent.agent.understand.metric import CLASS_METRICS, VALUE_METRICS
 from autoagent.agent.understand.phrases import phrase
 from autoagent.agent.understand.sentence import Sentence
 
@@ -36,14 +37,26 @@ _TASKS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("ordinal_regression", r"ordinal(?: regression| classification)? / ordered (?:grades?|classes|categories|levels|labels|scale) / (?:severity|grade|quality|pain) (?:on a |in a )?scale (?:from|of) \d+ / \d+ (?:ordered|graded) / the order (?:of the (?:classes|grades|levels))? ?matters / grades? (?:from )?\d to \d / \d to \d stars? / star ratings? / quadratic(?:ally)? weighted kappa / qwk / levels? (?:from )?\d to \d"),
         ("multi_target_regression", r"multi ?target(?: regression)? / multi ?output(?: regression)? / predict both / several targets / (?:all )?(?:both|2|3|4|5|6) (?:numeric |continuous )?targets / (?:both|jointly|simultaneously|together) [^.;]{0,40}(?:values|numbers|regress\w*) / mean column ?wise rmsle"),
         ("quantile_regression", r"quantile regression / predict (?:the )?(?:\d+(?:th|st|nd|rd)? (?:and \d+(?:th)? )?)?(?:quantiles?|percentiles?) / conditional quantiles? / quantiles? (?:of )?\d / p10 / pinball / quantile loss"),
-        ("binary_classification", r"binary(?: classification| classifier| label| target| problem)? / yes or no / yes/no / (?:says?|tells?|shows?|states?) (?:if|whether) / will it (?:\w+ ){1,4}(?:tomorrow|or not) / true or false / 2 class(?:es)?(?: classification)? / two class / (?:predict|tell(?: me)?|decide|determine|classify|find out|know|guess|work out|identify|say|figure out|flag|estimate) (?:\w+ ){0,2}(?:if|whether) / (?:who |which (?:\w+ ){0,3})(?:will|is going to|are going to|would|are likely|is likely|are about) / likely to / probabilit(?:y|ies) (?:of|that) / (?:chance|odds|risk|likelihood) (?:of|that) / churn(?:ed|s|ing|ers?)? / fraud(?:ulent|s)? / spam / click through / ctr / malignant or benign / benign or malignant / defaulted / default risk / credit default / loan default / survived / or not / vs\.? not / positive or negative / good or bad / sick or healthy / healthy or sick / pass or fail / will (?:\w+ ){0,2}(?:default|churn|buy|convert|cancel|click|leave|survive|fail|return|respond|subscribe|renew|repay|attrition) / attrition / propensity / intrusion / phishing / malicious / is_\w+ / has_\w+"),
-        ("multiclass_classification", r"multi ?class(?:es)?(?: classification| classifier| problem)? / (?:hand ?written )?digits? / (?:which|what) (?:kind|type|class|category|species|sort|cultivar|variety|genre|topic|brand|language|department|one of the \d+) / (?:into|in|to|among|between|of) (?:1 of )?(?:the )?(?:[3-9]|[1-9]\d+) (?:\w+ ){0,2}(?:classes|categories|groups|types|kinds|labels|species|topics|buckets|classes) / (?:[3-9]|[1-9]\d+) ?(?:way|class(?:es)?)(?: classification| classifier| problem)? / (?:classify|predict|recogni[sz]e|identify) (?:the )?(?:\w+ ){0,3}(?:species|cultivars?|genres?|topics?|breeds?|categor(?:y|ies)|departments?|letters|varieties|types?|kinds?) / (?:[3-9]|[1-9]\d+) (?:classes|categories|species|cultivars|varieties|labels|departments|genres|breeds) / (?:wine )?(?:cultivars?|species|genres?) classification / iris flowers? / mnist / species"),
-        ("regression", r"regress(?:ion|or)? / how (?:much|many|long|far|old|fast|tall|big|large|high|heavy) / (?:predict|estimate|model|guess|forecast) (?:the )?(?:\w+ ){0,3}(?:prices?|costs?|values?|amounts?|salar(?:y|ies)|incomes?|temperatures?|durations?|consumption|yield|ages?|weights?|sales|revenue|demand|strength|prices|rents?|wages?|quantit(?:y|ies)|counts?|lifetime|mileage|charges?|concentrations?|levels?|progression|fares?|power|energy|mpg|emissions?|loads?|volume|speed|wait(?:ing)? times?|delivery times?|time to|height|number of) / continuous (?:target|value|outcome|variable) / numeric(?:al)? (?:target|value|outcome) / real valued / rmse / rmsle / mean absolute error / mae / mape / r2 / r squared / mse / mean squared error"),
+        ("binary_classification", r"binary(?: classification| classifier| label| target| problem)? / yes or no / yes/no / (?:says?|tells?|shows?|states?) (?:if|whether) / will it (?:\w+ ){1,4}(?:tomorrow|or not) / true or false / 2 class(?:es)?(?: classification)? / two class / (?:predict|tell(?: me)?|decide|determine|classify|find out|know|guess|work out|identify|say|figure out|flag|estimate) (?:\w+ ){0,2}(?:if|whether) / (?:who |which (?:\w+ ){0,3})(?:will|is going to|are going to|would|are likely|is likely|are about) / likely to / probabilit(?:y|ies) (?:of|that) / (?:chance|odds|risk|likelihood) (?:of|that) / malignant or benign / benign or malignant / or not / vs\.? not / positive or negative / good or bad / sick or healthy / healthy or sick / pass or fail / will (?:\w+ ){0,3}(?:default|churn|buy|convert|cancel|click|leave|quit|survive|fail|return|respond|subscribe|renew|repay|break|happen) / (?:is|are|was) (?:going|about|likely) to (?:default|churn|buy|convert|cancel|click|leave|quit|survive|fail|return|respond|subscribe|renew|repay|break) / will (?:the|a|an|this|my|our|someone|they|he|she|it) (?:\w+ ){0,3}be (?:late|delayed|accepted|rejected|approved|sold|cancelled|canceled|readmitted) / who (?:leaves|quits|cancels|churns|buys|defaults|clicks|converts|renews|responds|dies|survives)"),
+        ("multiclass_classification", r"multi ?class(?:es)?(?: classification| classifier| problem| task)? / (?:which|what) (?:kind|type|class|category|species|sort|cultivar|variety|genre|topic|brand|language|department|one of the \d+) / (?:into|in|to|among|between|of) (?:1 of )?(?:the )?(?:[3-9]|[1-9]\d+) (?:\w+ ){0,2}(?:classes|categories|groups|types|kinds|labels|species|topics|buckets|classes) / (?:[3-9]|[1-9]\d+) ?(?:way|class(?:es)?)(?: classification| classifier| problem)? / (?:classify|predict|recogni[sz]e|identify) (?:the )?(?:\w+ ){0,3}(?:species|cultivars?|genres?|topics?|breeds?|categor(?:y|ies)|departments?|letters|varieties|types?|kinds?) / (?:[3-9]|[1-9]\d+) (?:classes|categories|species|cultivars|varieties|labels|departments|genres|breeds) / (?:wine )?(?:cultivars?|species|genres?) classification"),
+        ("regression", r"regress(?:ion|or)? / how (?:much|many|long|far|old|fast|tall|big|large|high|heavy) / continuous (?:target|value|outcome|variable) / numeric(?:al)? (?:target|value|outcome) / real valued"),
     )
 )  # fmt: skip
-_NUMBER_WORDS = phrase(
-    "regress(?:ion|or|ing)? / how (?:much|many|long|far|old|fast|tall|big) / (?:continuous|numeric(?:al)?|real valued)"
-)
+# What only hints at a task: what is predicted usually is of that kind, but no word says so.
+_HINTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (task, phrase(words))
+    for task, words in (
+        ("binary_classification", r"churn(?:ed|s|ing|ers?)? / fraud(?:ulent|s)? / spam / click through / ctr / default(?:ed)? risk / defaulted / credit default / loan default / survived / attrition / propensity / intrusion / phishing / malicious / is_\w+ / has_\w+"),
+        ("multiclass_classification", r"(?:hand ?written )?digits? / iris flowers? / mnist / species"),
+        ("regression", r"(?:predict(?:ing)?|estimat(?:e|ing)|model|guess|forecast) (?:the )?(?:\w+ ){0,3}(?:prices?|costs?|values?|amounts?|salar(?:y|ies)|incomes?|temperatures?|durations?|consumption|yield|ages?|weights?|sales|revenue|demand|strength|prices|rents?|wages?|quantit(?:y|ies)|counts?|lifetime|mileage|charges?|concentrations?|levels?|progression|fares?|power|energy|mpg|emissions?|loads?|volume|speed|wait(?:ing)? times?|delivery times?|time to|height|number of)"),
+    )
+)  # fmt: skip
+_USUAL = {
+    "binary_classification": "usually has two classes",
+    "multiclass_classification": "usually has several classes",
+    "regression": "usually is a number",
+}
+_OF_NUMBERS = ("rmse", "mse", "mae", "mape", "rmsle", "r2")  # others also judge forecasts, quantiles and ranks
 _NOT = re.compile(
     r"\b(?:not|no|isn't|never|instead of|rather than|without|not a|not an)\s+(?:a |an |about |doing |do |want )?$"
 )
@@ -51,20 +64,43 @@ _SPEC_WORD = re.compile(r"\bclassif\w*|\brecogni[sz]\w*|\bcategori[sz]\w*")
 
 
 def read_task(sentence: Sentence, *, skip: tuple[tuple[int, int], ...] = ()) -> Iterator[Finding]:
-    """Find the task type where the words state it; spans in `skip` (paths, metric names as targets) do not count."""
-    for task, pattern in _TASKS:
+    """Find the task type: stated by a word for it, else inferred from what is predicted, with the reason.
+
+    Spans in `skip` (paths) do not count.
+    """
+    for task, match in _matches(sentence, _TASKS, skip):
+        yield Finding("task_type", task, *match.span())
+        return
+    for task, match in _matches(sentence, _HINTS, skip):
+        reason = f"{sentence.words(*match.span())!r} {_USUAL[task]}"
+        yield Finding("task_type", task, *match.span(), reason)
+        return
+
+
+def task_of_metric(metric: str, start: int, end: int) -> Finding | None:
+    """Infer regression from a metric that only numbers have; a metric of classes leaves their number open."""
+    if metric not in _OF_NUMBERS:
+        return None
+    return Finding("task_type", "regression", start, end, f"{metric} measures predicted numbers")
+
+
+def fits_metric(task: Finding, metric: str) -> bool:
+    """Say whether an inferred task can be judged by the stated metric; a stated task always stands."""
+    if not task.reason:
+        return True
+    if metric in CLASS_METRICS:
+        return "classification" in str(task.value)
+    return metric not in VALUE_METRICS or task.value == "regression"
+
+
+def _matches(
+    sentence: Sentence, table: tuple[tuple[str, re.Pattern[str]], ...], skip: tuple[tuple[int, int], ...]
+) -> Iterator[tuple[str, re.Match[str]]]:
+    for task, pattern in table:
         for match in sentence.find(pattern):
-            if _NOT.search(sentence.clean[: match.start()]) or any(
-                a < match.end() and match.start() < b for a, b in skip
-            ):
-                continue
-            yield Finding("task_type", task, *match.span())
-            return
-
-
-def only_supposes_numbers(sentence: Sentence, task: Finding) -> bool:
-    """Say whether regression was taken from what is predicted ("the price") and not from a word for it."""
-    return task.value == "regression" and not _NUMBER_WORDS.search(sentence.clean)
+            inside = any(a < match.end() and match.start() < b for a, b in skip)
+            if not inside and not _NOT.search(sentence.clean[: match.start()]):
+                yield task, match
 
 
 def classifies(sentence: Sentence) -> tuple[int, int] | None:
