@@ -1,0 +1,207 @@
+"""Builds the wall and starts a process behind it: Landlock and seccomp through ``sandlock``, or what the system has."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import itertools
+import os
+import pwd
+import signal
+import stat
+import subprocess
+import sys
+import sysconfig
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+_NUMBERS = itertools.count()
+_FIRST_UID = 0x70000000  # far above what systems give out; checked to be nobody's before it is used
+_NAMESPACE_UID = 65534
+# On top of sandlock's own list; what it denies already is in its documentation and proven by tests/sandbox.
+_DENIED = ("memfd_create", "memfd_secret", "inotify_init", "inotify_init1", "mq_open", "mq_unlink", "kcmp")
+_DENIED_WITHOUT_THREADS = ("clone3", "vfork")
+_MAX_PROCESSES_WITH_THREADS = 64
+
+
+class Handle(Protocol):
+    """A started process: its id and our ends of its pipes."""
+
+    pid: int
+    stdin: int
+    stdout: int
+
+    def end(self) -> None:
+        """Kill it with everything that it started, and free what it held."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one worker is to be walled in.
+
+    Attributes:
+        folder: the one folder that it may write.
+        readable: files and folders besides the interpreter's that it may read.
+        threads: it may start threads and processes.
+        gpu: device files of GPUs are let through. Not tested: no machine of ours with a GPU ran it.
+        walled: use sandlock; otherwise only limits, a clean environment and a process group.
+        uid: an unused user id to become, or 0 to stay who we are.
+        own_namespace: map to a user of a new user namespace instead.
+    """
+
+    folder: Path
+    readable: tuple[str, ...] = ()
+    threads: bool = False
+    gpu: bool = False
+    walled: bool = True
+    uid: int = 0
+    own_namespace: bool = False
+
+
+def sandlock_is_usable() -> bool:
+    """Say whether the library is installed and this kernel has Landlock."""
+    if not sys.platform.startswith("linux") or importlib.util.find_spec("sandlock") is None:
+        return False
+    import sandlock
+
+    return bool(sandlock.landlock_abi_version() >= 1)
+
+
+def free_uid() -> int:
+    """Return a user id that is nobody's, or 0 where we are not root or the interpreter is not readable by all."""
+    if os.geteuid() != 0 or not all(_is_open_to_all(Path(path)) for path in interpreter_paths()):
+        return 0
+    uid = _FIRST_UID + os.getpid() % 100_000 * 1000 + next(_NUMBERS) % 1000
+    with contextlib.suppress(KeyError):
+        pwd.getpwuid(uid)
+        return 0
+    return uid
+
+
+def _is_open_to_all(path: Path) -> bool:
+    needed = stat.S_IROTH | (stat.S_IXOTH if path.is_dir() else 0)
+    above = all(parent.stat().st_mode & stat.S_IXOTH for parent in path.parents)
+    return above and path.stat().st_mode & needed == needed
+
+
+def import_paths() -> list[str]:
+    """Return the folders of installed packages: what numpy and pandas are imported from."""
+    return list(dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib")))
+
+
+def interpreter_paths() -> list[str]:
+    """Return what the interpreter and its packages need to read, and nothing of the user's."""
+    names = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), *import_paths()]
+    names += [os.path.realpath(sys.executable), str(Path(__file__).parent), str(sysconfig.get_config_var("LIBDIR") or "")]
+    if sys.base_prefix not in ("/", "/usr", "/usr/local"):
+        names.append(f"{sys.base_prefix}/lib")
+    names += ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo", "/etc/localtime"]
+    found = dict.fromkeys(os.path.realpath(name) for name in names if name and Path(name).exists())
+    return [name for name in found if name != "/"]
+
+
+def start(argv: Sequence[str], plan: Plan) -> Handle:
+    """Start ``argv`` behind the wall of ``plan``."""
+    return _Walled(argv, plan) if plan.walled else _Bare(argv, plan)
+
+
+def clean_environment(folder: Path) -> dict[str, str]:
+    """Return the whole environment of a worker: nothing of ours passes."""
+    single = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB")}
+    fixed = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "PATH": "/nowhere", "MALLOC_ARENA_MAX": "1", "TZ": "UTC"}
+    return {**single, **fixed, "HOME": str(folder), "TMPDIR": str(folder)}
+
+
+class _Walled:
+    """A process behind Landlock and seccomp."""
+
+    def __init__(self, argv: Sequence[str], plan: Plan) -> None:
+        from sandlock import Protection, StdioMode
+        from sandlock import Sandbox as Wall
+
+        denied = _DENIED if plan.threads else _DENIED + _DENIED_WITHOUT_THREADS
+        self._uid = plan.uid
+        self._wall = Wall(
+            fs_readable=[*interpreter_paths(), *plan.readable, "/dev/null", "/dev/zero", "/dev/urandom"],
+            fs_writable=[str(plan.folder), "/dev/null"],
+            clean_env=True,
+            env=clean_environment(plan.folder),
+            max_processes=_MAX_PROCESSES_WITH_THREADS if plan.threads else 2,
+            extra_deny_syscalls=list(denied),
+            cwd=str(plan.folder),
+            no_coredump=True,
+            uid=_NAMESPACE_UID if plan.own_namespace else None,
+            gid=_NAMESPACE_UID if plan.own_namespace else None,
+            gpu_devices=[] if plan.gpu else None,
+            allow_degraded=list(Protection),  # what is missing then is found by the self-test and named
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # sandlock 0.9 wants a gid beside the uid and does not use it
+            self._process = self._wall.popen(list(argv), StdioMode.PIPED, StdioMode.PIPED, StdioMode.NULL)
+        self.pid = self._process.pid or 0
+        self.stdin, self.stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
+
+    def end(self) -> None:
+        if self._uid:
+            _kill_user(self._uid)
+        with self._process:
+            pass
+
+
+class _Bare:
+    """A process with limits, a clean environment and a process group of its own, and no wall."""
+
+    def __init__(self, argv: Sequence[str], plan: Plan) -> None:
+        self._process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=clean_environment(plan.folder),
+            cwd=plan.folder,
+            start_new_session=True,
+            bufsize=0,
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._uid = plan.uid
+        self.pid = self._process.pid
+        self.stdin, self.stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
+
+    def end(self) -> None:
+        if self._uid:
+            _kill_user(self._uid)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.kill()
+        with self._process:
+            pass
+
+
+def _kill_user(uid: int) -> None:
+    """Kill every process of a user id that is one sandbox's own, until none is left."""
+    for _ in range(100):
+        found = [pid for pid in _pids() if uid in _user_ids(pid)]
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if not found:
+            return
+
+
+def _pids() -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return []
+
+
+def _user_ids(pid: int) -> list[int]:
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines():
+            if line.startswith("State:") and "Z" in line:
+                return []
+            if line.startswith("Uid:"):
+                return [int(number) for number in line.split()[1:]]
+    return []

@@ -1,0 +1,363 @@
+"""The process inside the wall: it stays warm and forks once for every call, so nothing that a call does outlives it.
+
+Run by path with the standard library only; ``wire.py`` beside it is loaded by path too. Between this process and its
+parent runs a private pair of pipes that the forked code does not hold: what the code sends goes into a pipe of its own,
+is capped here and checked by the parent. This process reads nothing of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import resource
+import select
+import signal
+import struct
+import sys
+import time
+from types import FrameType, ModuleType
+from typing import Any, NoReturn
+
+FRAME = struct.Struct(">4sI")
+MAGIC = b"AAZ1"
+_TICK_S = 0.02
+_ALLOWED_PRELOADS = frozenset({"numpy", "pandas", "scipy", "sklearn"})
+
+
+def main() -> None:
+    """Serve requests from fd 0 to fd 1 until the parent goes."""
+    config = json.loads(sys.argv[1])
+    _drop_privileges(config["uid"])
+    sys.path[:] = [*sys.path, *config["path"]]
+    wire = _load(config["wire"])
+    source, sink = _take_pipes()
+    _limit_self(config)
+    _send(sink, {"ready": True, "uid": os.getuid()})
+    while True:
+        request = _receive(source)
+        if "load" in request:
+            for name in sorted(_ALLOWED_PRELOADS & set(request["load"])):
+                with contextlib.suppress(ImportError):
+                    importlib.import_module(name)
+            gc.collect()
+            gc.freeze()
+            _send(sink, {"loaded": True})
+            continue
+        message = _read(source, request["size"])
+        header, parts = _Call(config, request, message, wire, source).run()
+        _send(sink, {**header, "sizes": [len(part) for part in parts]})
+        for part in parts:
+            _write(sink, part)
+
+
+def _drop_privileges(uid: int) -> None:
+    if uid and os.getuid() == 0:
+        with contextlib.suppress(OSError):
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+
+
+def _take_pipes() -> tuple[int, int]:
+    source = os.dup(0)
+    sink = os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1):
+        os.dup2(null, fd)
+    os.close(null)
+    return source, sink
+
+
+def _limit_self(config: dict[str, Any]) -> None:
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    _cap(resource.RLIMIT_CORE, 0)
+    if config["nproc"] and (config["own_namespace"] or os.getuid() == config["uid"] != 0):
+        _cap(resource.RLIMIT_NPROC, config["nproc"])
+
+
+def _cap(kind: int, value: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses some; the parent's self-test sees what holds
+        resource.setrlimit(kind, (value, value))
+
+
+def _load(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("_sandbox_wire", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _send(fd: int, header: dict[str, Any]) -> None:
+    text = json.dumps(header).encode()
+    _write(fd, FRAME.pack(MAGIC, len(text)) + text)
+
+
+def _write(fd: int, data: bytes | bytearray) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _receive(fd: int) -> dict[str, Any]:
+    magic, length = FRAME.unpack(_read(fd, FRAME.size))
+    if magic != MAGIC:
+        os._exit(3)
+    header: dict[str, Any] = json.loads(_read(fd, length))
+    return header
+
+
+def _read(fd: int, size: int) -> bytearray:
+    data = bytearray()
+    while len(data) < size:
+        chunk = os.read(fd, min(size - len(data), 1 << 20))
+        if not chunk:
+            os._exit(0)  # the parent is gone
+        data += chunk
+    return data
+
+
+class _Call:
+    """One call: its folder, its process, its pipes, its end."""
+
+    def __init__(
+        self, config: dict[str, Any], request: dict[str, Any], message: bytearray, wire: ModuleType, source: int
+    ) -> None:
+        self.limits: dict[str, Any] = config["limits"]
+        self.request, self.message, self.wire, self.source = request, message, wire, source
+        self.alone = os.getuid() == config["uid"] != 0
+        self.folder = os.path.join(config["folder"], "call")  # noqa: PTH118 - pathlib costs the cold start
+        caps = (self.limits["result_bytes"], self.limits["output_bytes"], self.limits["output_bytes"])
+        self.parts = [bytearray() for _ in caps]
+        self.caps, self.dropped = caps, [0, 0, 0]
+
+    def run(self) -> tuple[dict[str, Any], list[bytearray]]:
+        os.mkdir(self.folder, 0o700)
+        pipes = [os.pipe() for _ in self.caps]
+        started = time.monotonic()
+        pid = os.fork()
+        if pid == 0:
+            self._become([write for _, write in pipes])
+        for _, write in pipes:
+            os.close(write)
+        reads = [read for read, _ in pipes]
+        try:
+            ended, status, usage = self._watch(pid, reads, started + self.request["timeout_s"])
+        finally:
+            for read in reads:
+                os.close(read)
+            self._clear()
+        header = {
+            "ended": ended,
+            "status": status,
+            "cpu_s": usage.ru_utime + usage.ru_stime,
+            "wall_s": time.monotonic() - started,
+            "peak_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            "dropped": self.dropped,
+        }
+        return header, self.parts
+
+    def _watch(self, pid: int, reads: list[int], deadline: float) -> tuple[str, int, resource.struct_rusage]:
+        open_reads, ended, looked = list(reads), "", time.monotonic()
+        while True:
+            ready, _, _ = select.select([*open_reads, self.source], [], [], _TICK_S if open_reads else 0.001)
+            for fd in [fd for fd in open_reads if fd in ready]:
+                if not self._take(reads.index(fd), fd):
+                    open_reads.remove(fd)
+            if self.source in ready:  # nothing is due from the parent during a call, so it has gone
+                self._kill(pid)
+                os._exit(0)
+            done, status, usage = os.wait4(pid, os.WNOHANG)
+            if done:
+                self._kill_rest()
+                self._drain(reads, open_reads)
+                return ended or ("too long" if self.dropped[0] else "itself"), status, usage
+            now = time.monotonic()
+            if not ended and (now > deadline or self.dropped[0]):
+                ended = "timeout" if now > deadline else "too long"
+                self._kill(pid)
+            if not ended and now - looked > _TICK_S:
+                looked = now
+                if self._is_full():
+                    ended = "disk"
+                    self._kill(pid)
+
+    def _drain(self, reads: list[int], open_reads: list[int]) -> None:
+        for _ in range(256):  # a pipe holds at most a megabyte, and whoever could refill it is gone
+            ready = select.select(open_reads, [], [], 0)[0] if open_reads else []
+            if not ready:
+                return
+            open_reads = [fd for fd in open_reads if fd not in ready or self._take(reads.index(fd), fd)]
+
+    def _take(self, which: int, fd: int) -> bool:
+        chunk = os.read(fd, 1 << 18)
+        room = self.caps[which] - len(self.parts[which])
+        self.parts[which] += chunk[:room]
+        self.dropped[which] += max(0, len(chunk) - room)
+        return bool(chunk)
+
+    def _kill(self, pid: int) -> None:
+        for send in (os.killpg, os.kill):
+            with contextlib.suppress(OSError):
+                send(pid, signal.SIGKILL)
+        self._kill_rest()
+
+    def _kill_rest(self) -> None:
+        if self.alone:  # this user id is this sandbox's own, so -1 reaches nobody else, and never this process
+            with contextlib.suppress(OSError):
+                os.kill(-1, signal.SIGKILL)
+
+    def _is_full(self) -> bool:
+        used = count = 0
+        stack = [self.folder]
+        while stack:
+            try:
+                with os.scandir(stack.pop()) as entries:
+                    for entry in entries:
+                        count += 1
+                        used += entry.stat(follow_symlinks=False).st_blocks * 512
+                        if entry.is_dir(follow_symlinks=False):
+                            stack.append(entry.path)
+                        if count > self.limits["num_files"] or used > self.limits["disk_bytes"] or len(stack) > 500:
+                            return True
+            except FileNotFoundError:
+                continue
+            except OSError:  # a folder that cannot be looked into counts as full
+                return True
+        return False
+
+    def _clear(self) -> None:
+        self._kill_rest()
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        remove_tree(self.folder)
+
+    def _become(self, writes: list[int]) -> NoReturn:
+        """Turn the forked process into the code's process: nothing open but its own pipes."""
+        try:
+            os.setpgid(0, 0)
+            result = os.dup2(writes[0], 60, inheritable=False)
+            os.dup2(writes[1], 1)
+            os.dup2(writes[2], 2)
+            os.closerange(3, 60)
+            os.closerange(61, 4096)
+            result = os.dup2(result, 3, inheritable=False)
+            os.close(60)
+            os.chdir(self.folder)
+            os.environ.update(HOME=self.folder, TMPDIR=self.folder)
+            self._limit()
+            _answer(self.wire, self.message, result, self.limits["json_bytes"])
+        finally:
+            os._exit(9)
+
+    def _limit(self) -> None:
+        limits = self.limits
+        _cap(resource.RLIMIT_FSIZE, limits["disk_bytes"])
+        _cap(resource.RLIMIT_NOFILE, limits["open_files"])
+        _cap(resource.RLIMIT_CPU, int(self.request["timeout_s"]) + 2)
+        if self.request["base_bytes"]:
+            _cap(resource.RLIMIT_AS, self.request["base_bytes"] + limits["memory_bytes"])
+
+
+def _answer(wire: ModuleType, message: bytearray, result: int, max_json_bytes: int) -> NoReturn:
+    reply: dict[str, Any]
+    code = 0
+    try:
+        job = wire.decode(message, max_json_bytes=1 << 40)
+        del message
+        reply = _run(wire, job)
+    except MemoryError:
+        reply = {"raised": ["MemoryError", "", 0]}
+    try:
+        data = wire.encode(reply)
+    except MemoryError:
+        data = wire.encode({"raised": ["MemoryError", "", 0]})
+    except wire.WireError as error:
+        data = wire.encode({"unfit": str(error)[:500]})
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    try:
+        _write(result, data)
+    except OSError:
+        code = 8
+    os._exit(code)
+
+
+def _run(wire: ModuleType, job: dict[str, Any]) -> dict[str, Any]:
+    source, name = job["source"], job["function"]
+    _seed()
+    space: dict[str, Any] = {"__name__": "sandboxed", "__builtins__": __builtins__}
+    try:
+        exec(compile(source, "<sandboxed>", "exec"), space)  # noqa: S102 - this process exists to do it
+        return {"value": space[name](*job["args"], **job["kwargs"])}
+    except MemoryError:
+        raise
+    except SystemExit as error:
+        return {"raised": ["SystemExit", _short(error), 0]}
+    except BaseException as error:  # noqa: BLE001 - the one border that runs foreign code
+        return {"raised": [type(error).__name__[:200], _short(error), _line(error)]}
+
+
+def _seed() -> None:
+    """The same call gives the same value: forks share one numpy state anyway, so it may as well be a known one."""
+    import random
+
+    random.seed(0)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(0)
+
+
+def _short(error: BaseException) -> str:
+    try:
+        return str(error)[:4000].encode("utf-8", "replace").decode()
+    except BaseException:  # noqa: BLE001 - its __str__ is foreign code too
+        return "(its message cannot be read)"
+
+
+def _line(error: BaseException) -> int:
+    if isinstance(error, SyntaxError) and error.filename == "<sandboxed>":
+        return error.lineno or 0
+    line, step = 0, error.__traceback__
+    while step is not None:
+        frame: FrameType = step.tb_frame
+        if frame.f_code.co_filename == "<sandboxed>":
+            line = step.tb_lineno
+        step = step.tb_next
+    return line
+
+
+def remove_tree(folder: str) -> None:
+    """Remove a folder that foreign code has had: however deep, whatever its permissions, without following a link.
+
+    Folders are lifted up one level before they are removed, so no path grows with the depth. What cannot be removed
+    stays; the processes that could have raced with this are gone before it starts.
+    """
+    prefix, moved = os.urandom(8).hex(), 0
+    with contextlib.suppress(OSError):
+        os.chmod(folder, 0o700)
+        while entries := list(os.scandir(folder)):
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+                    continue
+                os.chmod(entry.path, 0o700)
+                for name in os.listdir(entry.path):
+                    moved += 1
+                    os.rename(f"{entry.path}/{name}", f"{folder}/{prefix}-{moved}")
+                os.rmdir(entry.path)
+        os.rmdir(folder)
+
+
+if __name__ == "__main__":
+    main()
