@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoagent.runs.state import TrialRecord
 from autoagent.search.samplers.native import quiet_optuna
-from autoagent.space import Bool, Choice, Config, Domain, Float, Int, Space
+from autoagent.space import Bool, Choice, Config, Float, Int, Searchable, Space
 
 STUDY_NAME = "autoagent"  # fixed: Optuna's Hyperband hashes it
 
@@ -56,7 +56,7 @@ def frozen_trial(trial: TrialRecord, space: Space, *, prefix: str = "") -> Froze
     )
 
 
-def distribution(domain: Domain) -> BaseDistribution:
+def distribution(domain: Searchable) -> BaseDistribution:
     """Return the Optuna distribution of a domain."""
     match domain:
         case Float():

@@ -1,4 +1,4 @@
-"""Domains of parameters, and spaces of named parameters with conditions. Pure: no random state, no I/O of its own.
+"""Domains of parameters. Pure: no random state, no I/O of its own.
 
 A domain gives three things from one truth: validation (``check``), the JSON schema for a model's reply
 (``json_schema``) and a distribution to sample from (``sample``). ``check`` returns nothing out of its domain.
@@ -8,14 +8,30 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, cast
 
 from autoagent.errors import DomainError
 
 JSONScalar = bool | int | float | str | None
-Config = dict[str, JSONScalar]
+
+
+class Domain(Protocol):
+    """The promise of every domain: what is legal, in words of JSON schema too, and how to draw from it."""
+
+    @property
+    def kind(self) -> str:
+        """Its name in JSON."""
+
+    def check(self, value: object) -> Any:  # noqa: ANN401 - whatever the domain holds
+        """Return the legal value, or raise `DomainError`."""
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the JSON schema of a legal value."""
+
+    def sample(self, rng: random.Random) -> Any:  # noqa: ANN401 - whatever the domain holds
+        """Draw one value, or raise `DomainError` where there is no distribution."""
 
 
 @dataclass(frozen=True)
@@ -149,133 +165,46 @@ class Bool:
         return rng.random() < 0.5
 
 
-Numeric = Float | Int
-Domain = Float | Int | Choice | Bool
-
-
 @dataclass(frozen=True)
-class Param:
-    """One parameter of a space.
+class Text:
+    """Words, of at most ``max_length`` characters; only a language model can propose some."""
 
-    Attributes:
-        domain: its legal values.
-        default: the value that the library itself would use.
-        when: it exists only while every named parameter has one of the given values.
-    """
-
-    domain: Domain
-    default: JSONScalar
-    when: Mapping[str, tuple[JSONScalar, ...]] = field(default_factory=dict)
+    max_length: int | None = None
+    kind: ClassVar[str] = "text"
 
     def __post_init__(self) -> None:
-        self.domain.check(self.default)
+        if self.max_length is not None and self.max_length < 0:
+            raise DomainError(f"max_length must not be negative, not {self.max_length!r}")
 
-
-class Space(Mapping[str, Param]):
-    """Named parameters in a fixed order; a parameter may depend on earlier ones."""
-
-    def __init__(self, params: Mapping[str, Param]) -> None:
-        seen: set[str] = set()
-        for name, param in params.items():
-            if unknown := set(param.when) - seen:
-                raise DomainError(f"{name!r} depends on {sorted(unknown)!r}, which must come before it")
-            seen.add(name)
-        self._params = dict(params)
-
-    def __getitem__(self, name: str) -> Param:
-        return self._params[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._params)
-
-    def __len__(self) -> int:
-        return len(self._params)
-
-    def is_active(self, name: str, config: Mapping[str, JSONScalar]) -> bool:
-        """Say whether a parameter exists under ``config``."""
-        return all(other in config and config[other] in values for other, values in self._params[name].when.items())
-
-    def check(self, config: Mapping[str, object]) -> Config:
-        """Return a whole, legal configuration: missing parameters take their default, inactive ones are dropped.
+    def check(self, value: object) -> str:
+        """Return ``value`` if it is text that can be written to a file and is short enough.
 
         Raises:
-            DomainError: unknown names or illegal values, all of them named in one message.
+            DomainError: not a string, too long, or with half a surrogate pair in it. ``7`` is not ``"7"``.
         """
-        faults = [f"{name!r} is not a parameter" for name in config if name not in self._params]
-        checked: Config = {}
-        for name, param in self._params.items():
-            if not self.is_active(name, checked):
-                continue
-            try:
-                checked[name] = param.domain.check(config[name]) if name in config else param.default
-            except DomainError as error:
-                faults.append(f"{name}: {error}")
-        if faults:
-            raise DomainError("; ".join(faults))
-        return checked
+        if not isinstance(value, str):
+            raise DomainError(f"{value!r} is not text")
+        if self.max_length is not None and len(value) > self.max_length:
+            raise DomainError(f"the text has {len(value)} characters; at most {self.max_length} are allowed")
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise DomainError("the text holds half a surrogate pair, which no file can hold")
+        return str(value)
 
-    def default(self) -> Config:
-        """Return the library's own configuration."""
-        return self.check({})
+    def json_schema(self) -> dict[str, Any]:
+        """Return the JSON schema of a legal value."""
+        return {"type": "string"} if self.max_length is None else {"type": "string", "maxLength": self.max_length}
 
-    def sample(self, rng: random.Random) -> Config:
-        """Draw one configuration."""
-        config: Config = {}
-        for name, param in self._params.items():
-            if self.is_active(name, config):
-                config[name] = param.domain.sample(rng)
-        return config
+    def sample(self, rng: random.Random) -> str:
+        """Refuse.
 
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON value that ``from_json`` reads back."""
-        return {
-            name: {**domain_to_json(p.domain), "default": p.default, "when": {k: list(v) for k, v in p.when.items()}}
-            for name, p in self._params.items()
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Mapping[str, Any]]) -> Space:
-        """Read what ``to_json`` wrote."""
-        return cls(
-            {
-                name: Param(
-                    domain_from_json(row),
-                    row["default"],
-                    {other: tuple(values) for other, values in row.get("when", {}).items()},
-                )
-                for name, row in data.items()
-            }
-        )
+        Raises:
+            DomainError: always; there is no distribution over texts.
+        """
+        raise DomainError("a text has no distribution to sample from")
 
 
-def domain_to_json(domain: Domain) -> dict[str, Any]:
-    """Return a JSON value that ``domain_from_json`` reads back."""
-    match domain:
-        case Float() | Int():
-            return {"kind": domain.kind, "low": domain.low, "high": domain.high, "log": domain.log}
-        case Choice():
-            return {"kind": domain.kind, "options": list(domain.options)}
-        case Bool():
-            return {"kind": domain.kind}
-
-
-def domain_from_json(row: Mapping[str, Any]) -> Domain:
-    """Read what ``domain_to_json`` wrote.
-
-    Raises:
-        DomainError: an unknown kind.
-    """
-    match row["kind"]:
-        case "float":
-            return Float(row["low"], row["high"], row.get("log", False))
-        case "int":
-            return Int(row["low"], row["high"], row.get("log", False))
-        case "choice":
-            return Choice(row["options"])
-        case "bool":
-            return Bool()
-        case other:
-            raise DomainError(f"{other!r} is not a kind of domain; there are float, int, choice, bool")
+Numeric = Float | Int
+Searchable = Float | Int | Choice | Bool
 
 
 def _check_bounds(low: float, high: float, log: bool) -> None:
