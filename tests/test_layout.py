@@ -17,7 +17,6 @@ MOST_LINES = 400
 # A file longer than that needs a reason here.
 LONG_ON_PURPOSE = {
     "inference.py": "copied as one file into every delivered model, so it cannot import its parts",
-    "agent/understand/spelling.py": "mostly the word list against which typing errors are corrected",
 }
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "manager", "base_utils", "misc"}
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

@@ -17,7 +17,7 @@ _SPLIT_BY = r"(?:split|cut)(?:ting|s)?(?: it| them| the data)? (?:by|on|along)"
 _ROLES: tuple[tuple[str, str, str], ...] = (
     (
         "data.features_exclude",
-        r"(?:ignor(?:e|ing)|exclud(?:e|ing)|drop(?:ping)?|without(?: using)?|do(?: not|n't) (?:use|look at|touch|include|rely on|consider)|not (?:use|using)|never use|leav(?:e|ing) out|except(?: for)?|omit(?:ting)?|remov(?:e|ing)|skip(?:ping)?|apart from|other than|all but|disregard(?:ing)?|stay away from|no peeking at|discard(?:ing)?)",
+        r"(?:ignor(?:e|ing)|exclud(?:e|ing)|drop(?:ping)?|without(?: using)?|do(?: not|n't) (?:use|look at|touch|include|rely on|consider)|not (?:use|using)|never use|leav(?:e|ing) out|except(?: for)?|omit(?:ting)?|remov(?:e|ing)|skip(?:ping)?|apart from|other than|all but|disregard(?:ing)?|stay away from|no peeking at|discard(?:ing)?|(?:never|not|n't|without) (?:look(?:ing)? at|touch(?:ing)?|see(?:ing)?|read(?:ing)?|rely(?:ing)? on|consider(?:ing)?|feed(?:ing)?(?: it)?)|(?:everything|all|anything|all columns|every column)(?: but| except| besides)|hide|strip(?:ping)?(?: out)?|get rid of|forget(?: about)?|minus|leave)",
         "",
     ),
     (
@@ -28,8 +28,8 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
     ("data.time_key", _SPLIT_BY, ""),
     (
         "data.group_key",
-        r"(?:(?:rows|records|samples|visits|data|entries) of (?:the|an?|each|1|one|the same) \w+ (?:\w+ )?together \(?|group(?:ed|ing|s)?(?: k-?fold)?(?: split| cv)?(?: by| on| =|:| is| key| column)*|split(?:ting|s)?(?: it| them| the data)? by|(?:keep|keeping) (?:all )?(?:the )?(?:rows|records|samples|visits|measurements|images|entries|data)(?: of| for| from| with)(?: the| an?| each| every)? (?:same|1|one|single)|(?:rows|records|samples|visits|entries) (?:of|from|with|for) (?:the|1) same|(?:no|the same|same|1|a single|never split a|never split the same|don't split a|do not split a) )",
-        r"(?:\s+(?:together|in both|on both|across|stays?|must|should|may|can|split|appears?|never|in (?:the )?(?:train|test)|is kept|are kept|column|\)|,|as groups?|groups?|with \d+ (?:groups|folds)|\d+ folds)|\s*$|\s*[.;,)])",
+        r"(?:(?:rows|records|samples|visits|data|entries) of (?:the|an?|each|1|one|the same) \w+ (?:\w+ )?together \(?|group(?:ed|ing|s)?(?: (?:k|\d+)[\s-]?fold)?(?: split| cv)?(?: by| on| =|:| is| key| column)*|split(?:ting|s)?(?: it| them| the data)? by|(?:keep|keeping) (?:all )?(?:the )?(?:rows|records|samples|visits|measurements|images|entries|data)(?: of| for| from| with)(?: the| an?| each| every)? (?:same|1|one|single)|(?:rows|records|samples|visits|entries) (?:of|from|with|for) (?:the|1) same|(?:no|the same|same|1|a single|never split a|never split the same|don't split a|do not split a) )",
+        r"(?:\s+(?:together|in both|on both|across|stays?|must|should|may|can|split|appears?|never|in (?:the )?(?:train|test)|is kept|are kept|column|\)|,|as groups?|groups?|with \d+ (?:groups|folds)|\d+ folds|and|when)|\s*$|\s*[.;,)])",
     ),
     ("data.text_fields", r"(?:text (?:column|field|is in|lives in|fields|columns)s?(?: is| are| =|:)?|free text (?:in|column)?|the text (?:in|of)|(?:based on|from|using|read) the (?:text|wording|words) (?:in|of)(?: the)?)", ""),
 )  # fmt: skip
@@ -51,9 +51,16 @@ def find_mentions(sentence: Sentence, names: Sequence[str]) -> list[Mention]:
             if any(mention.start < end and start < mention.end for mention in found):
                 continue
             name = find(_normal(sentence.clean[start:end]), forms)
-            if name is not None:
+            if name is not None and not _is_article(sentence, start, end):
                 found.append(Mention(name, start, end))
     return sorted(found, key=lambda mention: mention.start)
+
+
+def _is_article(sentence: Sentence, start: int, end: int) -> bool:
+    """Say whether an "a" or "I" is the little word and not a column of that name."""
+    return sentence.clean[start:end] in ("a", "i") and not re.search(
+        r"(?:column|field|variable|feature|target|label|predict|=|:|\")\s*$", sentence.before(start)
+    )
 
 
 def read_columns(sentence: Sentence, names: Sequence[str] = ()) -> Iterator[Finding]:
@@ -100,18 +107,30 @@ def _in_role(
 ) -> list[Mention]:
     pattern = re.compile(rf"(?<!\w){lead}{ARTICLES}\s*$")
     chosen: list[Mention] = []
+    lead_words = ""
     for mention in mentions:
         if mention.start in taken:
             continue
         if chosen:
             between = sentence.clean[chosen[-1].end : mention.start].replace('"', "")
-            if many and re.fullmatch(rf"(?:\s+columns?)?{LIST}(?:columns?\s+)?", between):
+            if many and _continues(between, lead_words):
                 chosen.append(mention)
+            elif many:
+                break
             continue
         led = pattern.search(sentence.clean[max(0, mention.start - 90) : mention.start])
         if led and (not tail or re.match(tail, sentence.clean[mention.end :].lstrip('"'))):
             chosen.append(mention)
+            lead_words = led[0]
     return chosen
+
+
+def _continues(between: str, lead: str) -> bool:
+    """Say whether a list goes on: "columns a, b and column c" does, "text field a, column b" names another part."""
+    again = re.fullmatch(rf"(?:\s+(?:columns?|fields?))?{LIST}(?P<noun>(?:column|field)s?\s+)?", between)
+    return again is not None and (
+        again["noun"] is None or (again["noun"].strip().rstrip("s") in lead and "," not in between)
+    )
 
 
 def _is_monotone(sentence: Sentence, mention: Mention) -> bool:

@@ -30,8 +30,24 @@ _CLASS_TASKS = frozenset(["binary_classification", "multiclass_classification", 
 _VALUE_TASKS = frozenset(
     ["regression", "multi_target_regression", "quantile_regression", "forecasting", "quantile_forecasting"]
 )
+_RIGHT = r"(?:right|correct|accurate|exact|flawless|perfect|spot on)"
+_WRONG = r"(?:wrong|mistaken|incorrect|errors?|mistakes?|misclassif\w+|failures?|slips?|misses)"
+_CASE = r"(?:time|case|row|record|prediction|answer|instance|example|customer|patient|one|day)"
+# A promise without exception: a word for right with a word for always, or a word for wrong with a word for never.
 _NEVER_WRONG = re.compile(
-    r"\bnever (?:be |is |make a |makes a |make any )?(?:wrong|mistaken?s?|errs?|fails?|misses?|miss)\b|\b(?:guarantee\w*|always (?:be )?(?:right|correct)|no (?:mistakes|errors)(?! bars?)|without (?:a single |any )?(?:mistakes?|errors?)|zero (?:mistakes|errors)|infallible|100% (?:certain|correct|reliable|sure)|0 (?:errors|mistakes)|must not make (?:a |any )?mistakes?|error[\s-]free|perfect(?:ly)? (?:accura\w+|predict\w*|model|classif\w*|score|correct)|100 ?(?:%|percent) (?:accura\w*|right|of the time))"
+    r"\b(?:"
+    rf"never (?:ever )?(?:be |is |make a |makes a |make any |have |has |get |gets |produce )?(?:it |anything |a single )?(?:{_WRONG}|errs?|fails?|misses?|miss)\b"
+    rf"|(?:always|100 ?(?:%|percent)|absolutely|totally|completely|invariably) (?:be |get it |get everything )?{_RIGHT}\b(?! enough)"
+    rf"|{_RIGHT} (?:in |on |for |about )?(?:every|each|all|any)(?: and every)?(?: single| the)? {_CASE}s?\b|{_RIGHT} (?:always|without exception|all the time)\b"
+    rf"|(?:get|gets|getting|have|predict|classif\w+) (?:every|each|all)(?: and every)?(?: single| the)? (?:{_CASE}s?|thing) {_RIGHT}\b|get everything {_RIGHT}"
+    rf"|(?:every|each|all)(?: and every)?(?: single| the| of the)? {_CASE}s? (?:must|has to|have to|needs? to|should|shall) (?:always )?be {_RIGHT}\b"
+    rf"|(?:can't|cannot|can not|couldn't|could not|must not|mustn't|may not|shouldn't|should not|can never|must never|may never) (?:ever )?(?:be|go) (?:wrong|mistaken|incorrect)\b|not allowed to (?:be wrong|fail|err|make (?:a |any )?mistakes?)"
+    rf"|(?:can't|cannot|can not|couldn't|could not|must not|mustn't|may not|shouldn't|should not|can never|must never|may never) (?:ever )?(?:afford|tolerate|accept|have|make|allow)(?: to make)? (?:even )?(?:a single |one |1 |a |any )(?:single )?(?:wrong \w+|{_WRONG})\b"
+    rf"|(?:not (?:even )?(?:a single|1|one)|no) (?:single )?(?:wrong (?:\w+ )?(?:prediction|answer|call|decision|classification)s?|{_WRONG})\b(?! bars?| analysis| bound| metric| rate| term| message| log)"
+    rf"|without (?:a single |any |ever )?(?:{_WRONG})\b(?! bars?)|(?:zero|0) (?:{_WRONG})\b|(?:zero|0) (?:false positives|false alarms) and (?:zero|0|no) (?:false negatives|misses)"
+    r"|guarantee\w*|infallible|foolproof|flawless(?:ly)?|error[\s-]free|100% (?:certain|reliable|sure)"
+    r"|perfect(?:ly)? (?:accura\w+|predict\w*|model|classif\w*|score)|100 ?(?:%|percent) (?:accura\w*|right|of the time)"
+    r")"
 )
 _LAYERS = re.compile(r"\b(\d+)[\s-]+(?:hidden[\s-]+)?layers?\b")
 _BIG = re.compile(r"\b(\d+(?:\.\d+)?)\s?(?:b|billion)[\s-]param\w*")

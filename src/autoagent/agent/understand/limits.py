@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from autoagent.agent.understand.finding import Finding
 from autoagent.agent.understand.numbers import NUM, tidy
@@ -14,11 +14,11 @@ from autoagent.agent.understand.units import Quantity, quantities
 _CUE_BEFORE = re.compile(
     r"(?:at most|at the most|no more than|not more than|no longer than|not longer than|no bigger than|not exceed(?:ing)?|does(?: not|n't) exceed|within|under|below|less than"
     r"|smaller than|fewer than|up to|max(?:imum)?(?: of)?|max:?|in|inside|for|only|just|budget(?: of| is|:)?|limit(?:ed)?(?: to| of| is|:)?|cap(?:ped)?(?: at| of)?|about|around|roughly"
-    r"|approximately|some|ca|have|got|give (?:it|you|yourself)|you have|you get|takes?|taking|like|longer than like|spend(?:ing)?|use|using|allow(?:ed)?|over in|<=?|=<|~|:|than|exceeding|exceed|is|be|of|ceiling|stay(?:s)? under|timebox(?:ed)?(?: to)?|after)"
-    r"(?:\s+(?:a|the|about|around|roughly|some|only|just|just under|total of|maximum of|max|budget of|limit of|ceiling of))*\s*[:=]?\s*$"
+    r"|approximately|some|ca|have|got|give (?:it|you|yourself)|you have|you get|takes?|taking|like|longer than like|spend(?:ing)?|use|using|allow(?:ed)?|over in|<=?|=<|~|:|than|exceeding|exceed|is|be|of|ceiling|stay(?:s)? under|timebox(?:ed)?(?: to)?|after|maximal(?:ly)?|no more of|longest|a limit of|hard stop at|deadline(?: of| is|:)?|wait(?: more than| longer than| for| up to)?|stop at|every)"
+    r"(?:\s+(?:a|the|about|around|roughly|some|only|just|just under|total of|maximum of|maximal|maximally|at maximum|max|budget of|limit of|ceiling of))*\s*[:=]?\s*$"
 )
 _CUE_AFTER = re.compile(
-    r"^[\s-]*(?:max(?:imum)?\b|tops\b|at (?:the )?most|at the outside|budget|limit|cap\b|ceiling|or (?:less|under|below|so|smaller)|of (?:training|compute|search|time|wall|tuning)|training|train|to (?:train|finish|search|fit|run|spend|do)|total|search|in total|altogether|time (?:limit|budget)|is (?:all|the|fine|plenty|enough)|per run|should (?:be enough|do)|on the clock|and not)"
+    r"^[\s-]*(?:max(?:imum)?\b|tops\b|at (?:the )?most|at the outside|budget|limit|cap\b|ceiling|or (?:less|under|below|so|smaller)|of (?:training|compute|search|time|wall|tuning)|training|train|to (?:train|finish|search|fit|run|spend|do)|total|search|in total|altogether|time (?:limit|budget)|(?:is|are|was|would be|will be|should be|shall be|sounds?|seems?)\s+(?:all|the|fine|plenty|enough|ok|okay|good|great|alright|acceptable|sufficient|perfect|what|my|our|max\w*|more than enough)\b|will do\b|suffices?\b|please\b|or so\b|of (?:cpu|machine|computer|computing)|no more\b|flat\b|per run|should (?:be enough|do)|on the clock|and not)"
 )
 _TRAIN = re.compile(
     r"\b(?:train|training|fit|fitting|search|searching|tune|tuning|budget|time ?limit|time ?box|wall[- ]?clock|compute|run|running|finish|finished|done|ready|time|spend|minutes? max|experiment)\b"
@@ -32,7 +32,7 @@ _DATED = re.compile(
     r"^[\s-]*(?:old|ago|histor\w*|worth|of (?:data|history|logs|records|sales|measurements|observations|readings|\w+ data)|long|windows?|intervals?|resolution|ahead|in advance|into the future|out\b|from now|sessions?|calls?\b|videos?|clips?|trial periods?|free|contracts?|steps?|buckets?|bins?|apart|later|before|prior|earlier|horizon|forecasts?|of (?:sales|demand|log|sensor|price)|averages?|returns?|survival|mortality|readmission|churn|warranty|period|gap|seasonal\w*|cycles?|season)"
 )
 _SPAN_BEFORE = re.compile(
-    r"\b(?:last|past|previous|final|latest|most recent|next|following|coming|every|each|first|since|after|older than|younger than|aged|ahead by|horizon(?: of| is|:)?|lag(?: of)?|gap of|step(?:s|ping)?(?: of)?|look(?:s|ing)? ahead|over|during|covers?|covering|spans?|spanning|collected (?:for|over)|window of|seasonality of)\s*$"
+    r"\b(?:last|past|previous|final|latest|most recent|next|following|coming|every|each|first|since|(?<!stop\s)(?<!end\s)(?<!quit\s)(?<!finish\s)after|older than|younger than|aged|ahead by|horizon(?: of| is|:)?|lag(?: of)?|gap of|step(?:s|ping)?(?: of)?|look(?:s|ing)? ahead|over|during|covers?|covering|spans?|spanning|collected (?:for|over)|window of|seasonality of)\s*$"
 )
 _EVENT = re.compile(
     r"\b(?:whether|if|who|which|likely|probability|chance|churn\w*|cancel\w*|return\w*|default\w*|readmit\w*|readmission|fail\w*|leav\w*|buy\w*|convert\w*|die\w*|pay\w*|repay\w*|happen\w*|break\w*|resubscri\w*|click\w*)\b[^,;]*$"
@@ -49,8 +49,27 @@ _DATA_SIZE = re.compile(
 _MODEL_SIZE = re.compile(
     r"\b(?:model|models|weights?|checkpoint|artifact|artefact|network|net|binary|onnx|tflite|package|footprint|size|small(?:er)?|flash|storage|fits?|fitting|deploy\w*|deliver\w*|exported|classifier|regressor|predictor|it|result)\b"
 )
-_LLM_COST = re.compile(
-    r"\b(?:llm|api|tokens?|spend|spending|cost|costs|budget|bill|money|pay|openai|gpt|claude|language model|calls?)\b"
+_LLM = re.compile(r"\b(?:llms?|api|tokens?|openai|gpt\S*|claude|language models?|prompts?|chat model)\b")
+_SPEND = re.compile(r"\b(?:spend|spending|cost|costs|budget|bill|money|pay)\b")
+# Somebody's business and not our budget: "we pay 40 dollars", "a lost customer costs us 250 dollars".
+_BUSINESS = re.compile(
+    r"\b(?:we|they|i|customers?|people|each|every|an?|the|1|which|who|that|us|company|team|shop|it|he|she|members?|users?|clients?)\b(?:\s+[\w'-]+){0,4}?\s+"
+    r"(?:pay|pays|paid|charges?|charged|costs?|loses?|lost|earns?|earned|makes?|made|spent|raised|invested|sells?|sold|saves?|saved|wins?|won|got|gets?|bought|owes?|donated?|is worth|are worth)\b[^,;.]*$"
+)
+_RATE_AFTER = re.compile(r"^\s*(?:per|an?|each|every|/)\s?\w+")
+_FOR_OTHER = re.compile(
+    r"\b(?:budget|money|fund\w*)\s+(?:for|of)\s+(?!this\b|it\b|the (?:llm|run|search|job)\b|at most|up to|\W*\d|\|)(?:the\s+|our\s+)?[a-z]+"
+)
+_JOINING = r"(?:and|also|plus|then|or|oh|so|with|well|maybe|say|let's say|just|ok|okay|about|around|roughly|approximately|approx\.?|ca\.?|but|total|overall|please|pls|thanks|thank you|that's|thats|it's|only|additionally|moreover|furthermore|next|finally|lastly|second|third|time|a|the|of)"
+_JOINING_BEFORE = re.compile(rf"^(?:\s*(?:{_JOINING}\b|[-*:;.]))+")
+_JOINING_AFTER = re.compile(
+    rf"^(?:\s*(?:{_JOINING}|or so|no more|not more|flat|sharp|exactly|tops|max))+\s*$|^\s*(?:no|without|only|use|using|predict\w*|target|for|on|and|with|plus)\s.*$"
+)
+_HABIT_AFTER = re.compile(
+    r"^[\s-]*(?:on average|typically|usually|normally|so far|already|ago|late\b|early\b|delay|(?:a|per|each|every) (?:day|week|month|night|shift|year|visit|session|game)\b|of (?:sleep|work|walking|driving|exercise|battery|video|audio|music|delay|rest|waiting)|on the (?:last|old|previous|phone|road|bus|train)|drive|walk|flight|ride|trip|commute|shift|meeting|lecture|film|movie|song|from (?:the|here)|away|notice|in the past)"
+)
+_HABIT_BEFORE = re.compile(
+    r"\b(?:took|waited|lasted|lasts|drove|walked|slept|sleeps?|stud(?:y|ies)|worked|(?:trips?|journeys?|rides?|meetings?|calls?|commutes?|visits?|deliver(?:y|ies)|flights?|surger(?:y|ies)|games?|battery|shifts?|sessions?|lessons?|films?|it usually|it normally|nurses?|employees?|drivers?|workers?)(?:\s+\w+){0,2}?\s+(?:takes?|lasts?|is|are|was|were|needs?|works?|runs?))\b[^,;.]*$"
 )
 _PRICE = re.compile(
     r"\b(?:price[sd]?|salary|salaries|income|revenue|sales|worth|sold|houses?|loans?|amounts?|fares?|earn\w*|mae|rmse|error|purchase\w*|fine|invoice|off by|premium)\b"
@@ -64,11 +83,20 @@ _PERCENTILE = re.compile(
 _ENERGY_AWAY = re.compile(r"\b(?:consumption|predict|column|meter|produced|demand of)\b")
 
 
-def read_limits(sentence: Sentence) -> Iterator[Finding]:
-    """Find the limits that are stated as a quantity with a unit."""
-    for quantity in quantities(sentence):
+def read_limits(sentence: Sentence, *, edges: Sequence[tuple[int, int]] = ()) -> Iterator[Finding]:
+    """Find the limits that are stated as a quantity with a unit.
+
+    Args:
+        sentence: what is read.
+        edges: spans that other readers took; without punctuation a clause ends where such a span or another quantity
+            stands.
+    """
+    found = list(quantities(sentence))
+    ends = [*edges, *((q.start, q.end) for q in found)]
+    for quantity in found:
         before, after = sentence.clause(quantity.start, quantity.end)
-        key = _role(sentence, quantity, before, after)
+        near = _between(quantity, before, after, ends)
+        key = _role(sentence, quantity, (before, after), near)
         if key is None:
             continue
         factor = 1000 if key in ("constraints.latency_ms", "constraints.detection_delay_ms") else 1
@@ -77,47 +105,66 @@ def read_limits(sentence: Sentence) -> Iterator[Finding]:
             yield from _percentile(sentence, quantity)
 
 
-def _role(sentence: Sentence, quantity: Quantity, before: str, after: str) -> str | None:
+def _between(quantity: Quantity, before: str, after: str, ends: Sequence[tuple[int, int]]) -> tuple[str, str]:
+    """Cut what stands around a quantity at its neighbours."""
+    left = max((end for _, end in ends if end <= quantity.start), default=0)
+    right = min((start for start, _ in ends if start >= quantity.end), default=len(after) + quantity.end)
+    room = quantity.start - left
+    return before[-room:] if 0 < room < len(before) else before if room else "", after[: right - quantity.end]
+
+
+def _role(sentence: Sentence, quantity: Quantity, clause: tuple[str, str], near: tuple[str, str]) -> str | None:
     if quantity.dimension == "duration_s":
-        return _duration_role(quantity, before, after)
+        return _duration_role(quantity, clause, near)
     if quantity.dimension == "size_mb":
-        return _size_role(sentence, quantity, before, after)
+        return _size_role(quantity, *near)
     if quantity.dimension == "usd":
-        return _money_role(before, after)
-    if quantity.dimension == "energy_wh" and not _ENERGY_AWAY.search(before[-40:]):
+        return _money_role(*clause)
+    if quantity.dimension == "energy_wh" and not _ENERGY_AWAY.search(clause[0][-40:]):
         return "constraints.energy_wh"
     return None
 
 
-def _duration_role(quantity: Quantity, before: str, after: str) -> str | None:
-    near = f"{before[-70:]} | {after[:50]}"
+def _is_bare(before: str, after: str) -> bool:
+    """Say whether a quantity stands alone in its clause, joining words aside: "and also thirty minutes please"."""
+    return not _JOINING_BEFORE.sub("", before).strip(" -:;") and not _JOINING_AFTER.sub("", after).strip(" .!?-:;")
+
+
+def _duration_role(quantity: Quantity, clause: tuple[str, str], near: tuple[str, str]) -> str | None:
+    before, after = clause
+    words = f"{near[0][-70:]} | {near[1][:50]}"
     if _SPAN_BEFORE.search(before) or _DATED.search(after):
         return None
-    if _DELAY.search(near) and quantity.value <= 3600 and quantity.unit != "m":
+    if _DELAY.search(words) and quantity.value <= 3600 and quantity.unit != "m":
         return "constraints.detection_delay_ms"
-    if _LATENCY.search(near) and quantity.value <= 60:
+    if _LATENCY.search(words) and quantity.value <= 60:
         return "constraints.latency_ms"
-    cued = bool(_CUE_BEFORE.search(before)) or bool(_CUE_AFTER.search(after))
-    if quantity.value < 1:
-        return "constraints.latency_ms" if cued or not before.strip() else None
+    if _HABIT_AFTER.search(after) or _HABIT_BEFORE.search(before):
+        return None
+    cued = bool(_CUE_BEFORE.search(near[0])) or bool(_CUE_AFTER.search(near[1]))
+    bare = _is_bare(*near)
+    if 0 < quantity.value < 1 or (quantity.unit.startswith(("m", "u")) and quantity.unit.endswith("s")):
+        return "constraints.latency_ms" if cued or bare or not near[0].strip() else None
+    return (
+        "constraints.train_time_s"
+        if _is_budget(quantity, before, f"{before[-70:]} | {after[:50]}", cued, bare)
+        else None
+    )
+
+
+def _is_budget(quantity: Quantity, before: str, words: str, cued: bool, bare: bool) -> bool:
     if quantity.unit == "s" and quantity.value < 2 and not cued:
-        return None
-    trains = bool(_TRAIN.search(near))
-    if _EVENT.search(before) and not trains and (quantity.value >= 3600 or not cued):
-        return None
-    if quantity.value > 7200 and quantity.unit not in ("hour", "h", "hr", "min", "minute") and not trains:
-        return None
-    bare = not before.strip() and not after.strip(" .!?")
-    if quantity.unit in ("d", "m", "s", "h") and not (cued or trains or bare):
-        return None
-    if before.strip() and not (cued or trains):
-        return None
-    if not before.strip() and not (bare or cued or trains):
-        return None
-    return "constraints.train_time_s"
+        return False
+    trains = bool(_TRAIN.search(words))
+    if _EVENT.search(before) and not trains and (quantity.value >= 3600 or not (cued or bare)):
+        return False
+    hours = quantity.unit in ("hour", "h", "hr", "min", "minute")
+    if quantity.value > 7200 and not hours and not trains:
+        return False
+    return cued or trains or bare
 
 
-def _size_role(sentence: Sentence, quantity: Quantity, before: str, after: str) -> str | None:
+def _size_role(quantity: Quantity, before: str, after: str) -> str | None:
     near_before, near_after = before[-45:], after[:35]
     if _GPU_MEMORY.search(near_before) or re.search(r"^\s*(?:of )?(?:gpu|v-?ram|graphics|video)", near_after):
         return "constraints.gpu_memory_mb"
@@ -138,19 +185,20 @@ def _size_role(sentence: Sentence, quantity: Quantity, before: str, after: str) 
         r"^\s*(?:of )?(?:csv|parquet|data|dataset|logs?|table|images|text|records|dump|spreadsheet|json)\b", near_after
     ):
         return None
-    bare = not before.strip() and not after.strip(" .!?")
-    return "constraints.model_size_mb" if is_model or limited or bare else None
+    return "constraints.model_size_mb" if is_model or limited or _is_bare(before, after) else None
 
 
 def _money_role(before: str, after: str) -> str | None:
-    near = f"{before[-60:]} | {after[:40]}"
-    if _LLM_COST.search(near) and not (_PRICE.search(near) and not re.search(r"\b(?:llm|api|tokens?)\b", near)):
+    """Read money as the cap for the language model only where it is named, or a limit stands on its own."""
+    words = f"{before[-60:]} | {after[:40]}"
+    if _LLM.search(words):
         return "constraints.llm_cost_usd"
-    if _PRICE.search(near):
+    if _PRICE.search(words) or _RATE_AFTER.match(after) or _BUSINESS.search(before) or _FOR_OTHER.search(words):
         return None
-    bare = not _LIMIT_BEFORE.sub("", before).strip() and not after.strip(" .!?")
     limited = bool(_LIMIT_BEFORE.search(before)) or bool(_CUE_AFTER.search(after))
-    return "constraints.llm_cost_usd" if bare or limited else None
+    spends = bool(_SPEND.search(words))
+    bare = _is_bare(_LIMIT_BEFORE.sub("", before), after)
+    return "constraints.llm_cost_usd" if bare or limited or spends else None
 
 
 def _percentile(sentence: Sentence, quantity: Quantity) -> Iterator[Finding]:
@@ -164,7 +212,7 @@ def _percentile(sentence: Sentence, quantity: Quantity) -> Iterator[Finding]:
 _COUNTS: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
     (key, re.compile(pattern), factor)
     for key, pattern, factor in (
-        ("constraints.early_stop_patience_trials", rf"(?:stop|give up|quit|patience)[^,;.]{{0,30}}?\b({NUM})\s+(?:trials?|configurations?|configs?|experiments?|runs?|attempts?|rounds?)?\s*(?:in a row |straight |consecutive )?(?:without|with no|bring(?:s)? no|no (?:gain|improvement))?|\b({NUM})\s+(?:trials?|configurations?|experiments?|runs?|attempts?)\s+(?:in a row\s+)?(?:without|with no|bring no)\s+(?:an? |any )?(?:improve\w*|gain|progress)|patience (?:of )?({NUM})", 1),
+        ("constraints.early_stop_patience_trials", rf"(?:stop|give up|quit|patience)[^,;.]{{0,30}}?\b({NUM})\s+(?:(?:useless|bad|fruitless|failed|non-improving|consecutive|straight)\s+)*(?:trials?|configurations?|configs?|experiments?|runs?|attempts?|rounds?|tries)\b|\b({NUM})\s+(?:trials?|configurations?|experiments?|runs?|attempts?)\s+(?:in a row\s+)?(?:without|with no|bring no)\s+(?:an? |any )?(?:improve\w*|gain|progress)|patience (?:of )?({NUM})", 1),
         ("constraints.max_trials", rf"\b({NUM})\s+(?:different\s+|hpo\s+|search\s+|tuning\s+|optuna\s+)?(?:trials?|configurations?|configs?|experiments|hyper-?parameter (?:sets|settings|combinations)|attempts|candidates|evaluations|models? (?:tried|at most|max))\b(?!\s+(?:in a row|without|with no|bring|straight))|\b(?:trials?|configurations|experiments|attempts)\s*(?:<=?|:|=|limit(?: of)?|budget(?: of)?|max(?:imum)?)\s*({NUM})|\btry (?:at most |no more than |up to |only |max )?({NUM}) (?:models|things|settings|combinations|setups)", 1),
         ("constraints.params_m", rf"\b({NUM})\s?(?:trainable |learnable |model )?(?:param(?:eter)?s?|weights(?! file))\b", 1e-6),
         ("constraints.params_m", rf"\b({NUM})\s?m(?:illion)?[\s-]?(?:trainable |learnable )?param(?:eter)?s?\b", 1),

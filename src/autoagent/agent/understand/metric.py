@@ -114,9 +114,9 @@ _VERBS = re.compile(
 _LATER = re.compile(
     r"^[\s,]*(?:(?:should|must|needs to|to|has to|is to)?\s*be\s+)?(?:is |should be )?(?:(?:as )?(?:high|low|small|large) as (?:possible|you can)|the (?:higher|lower|smaller) the better|maximi[sz]ed|minimi[sz]ed)"
 )
-_REACH = r"(?:of|at least|at least at|at or above|no less than|not less than|no worse than|above|over|better than|more than|greater than|exceed(?:ing|s)?|below|under|less than|at most|no more than|not more than|lower than|beat(?:ing|s)?|reach(?:ing|es)?|hit(?:ting)?|get(?:ting)? to|>=?|<=?|=>|=|:|to|is|be|must be|should be|needs to be|has to be|target(?: of)?|around|about|minimum of|up to|within)"
+_REACH = r"(?:of|at least|at least at|at or above|no less than|not less than|no worse than|above|over|better than|more than|greater than|exceed(?:ing|s)?|below|under|less than|at most|no more than|not more than|lower than|beat(?:ing|s)?|reach(?:ing|es)?|hit(?:ting)?|get(?:ting)? to|>=?|<=?|=>|=|:|to|is|be|must be|should be|needs to be|has to be|target(?: of)?|around|about|minimum of|up to|within|shall|shall be|goal)"
 _VALUE_AFTER = re.compile(
-    rf"^\s*(?:score\s+|value\s+)?(?:\(\s*)?(?:(?:should|must|has to|needs to|need|on the test set|goal|we need|i need|ought to|shall)\s+)?(?:be\s+)?(?:{_REACH}\s+)*{_REACH}\s*(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?(?![\w@:]|\.\d)"
+    rf"^\s*\)?\s*(?:score\s+|value\s+)?(?:\(\s*)?(?:(?:should|must|has to|needs to|need|on the test set|goal|we need|i need|ought to|shall)\s+)?(?:be\s+)?(?:{_REACH}\s+)*{_REACH}\s*(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?(?![\w@:]|\.\d)"
 )
 _VALUE_NEXT = re.compile(
     rf"^\s*(?:matters?|counts?|is)\s+(?:the\s+)?(?:most|a lot|important|key|what counts)\s*[:,;.-]\s*(?:it (?:should|must) be\s+)?(?:at least|at most|above|over|below|under)\s+(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?"
@@ -125,6 +125,16 @@ _VALUE_BEFORE = re.compile(
     rf"(?:^|\s)(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?(?:\s+or\s+(?:better|more|higher|above))?\s+(?:of\s+)?(?:or better\s+|test\s+|validation\s+|overall\s+|in\s+|or higher\s+)?(?:the\s+)?$"
 )
 _BARE_AFTER = re.compile(rf"^\s+(?P<n>0?\.\d+)(?![\w@:])|^\s*(?P<n2>{NUM})\s?(?P<p>%)")
+_BARE_SHARE = re.compile(rf"^\s*(?P<n>{NUM})\s?(?P<p>%|percent)(?!\w)")
+_UNITS_AFTER = re.compile(
+    r"^\s*(?:ms|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|days?|[kmg]b|megs?|megabytes?|kilobytes?|gigabytes?|trials?|cores?)\b"
+)
+_UNWANTED = re.compile(
+    r"^\s*(?:is|are|was)?(?: not|n't)\s+(?:that |so |very |really |too )?(?:important|relevant|interesting|needed|what|the point|a good|good|useful|helpful|suitable|the metric|ok)|^\s*(?:does(?: not|n't)|do(?: not|n't)) (?:matter|count|help|interest)|^\s*(?:is|would be) (?:irrelevant|unimportant|misleading|useless|a bad|meaningless)"
+)
+_PAST = re.compile(
+    r"\b(?:last (?:year|month|time|week)|previous(?:ly)?|before|used to|reached|achieved|had|got|was|were|current(?:ly)?|today|so far|old (?:model|one|system))\b[^;]{0,40}$"
+)
 _COLUMN_AFTER = re.compile(r"^\s*(?:column|as (?:the )?target|field)\b")
 _OBJECT_BEFORE = re.compile(r"\b(?:predict|forecast|column|called|named|target(?: is|:)?)\s+(?:the\s+)?$")
 _BOUNDED = frozenset(
@@ -242,6 +252,8 @@ def _is_metric(sentence: Sentence, name: str, start: int, end: int) -> bool:
     before, after = sentence.before(start), sentence.after(end)
     if _COLUMN_AFTER.match(after) or _OBJECT_BEFORE.search(before):
         return False
+    if _UNWANTED.match(after):
+        return False
     if re.search(rf"{_BAD.pattern}\s*(?:the |plain |raw |simple |by )?$", before):
         return False
     if name == "recall" and re.match(r"\s+(?:that|the|from|notices?|campaigns?)\b", after):
@@ -278,10 +290,14 @@ def _direction(sentence: Sentence, start: int, end: int) -> Iterator[Finding]:
 
 def _threshold(sentence: Sentence, name: str, start: int, end: int) -> Iterator[Finding]:
     after, before = sentence.clean[end:], sentence.clean[:start]
-    later = _VALUE_AFTER.match(after) or _VALUE_NEXT.match(after) or _BARE_AFTER.match(after)
+    later = (
+        _VALUE_AFTER.match(after) or _VALUE_NEXT.match(after) or _BARE_AFTER.match(after) or _BARE_SHARE.match(after)
+    )
     earlier = None if later else _VALUE_BEFORE.search(before)
     match = later or earlier
-    if match is None:
+    if match is None or (later and _is_another_limit(name, later[0], after[later.end() :])):
+        return
+    if earlier and _PAST.search(before[-60:]):
         return
     groups = match.groupdict()
     number = float(groups.get("n") or groups["n2"])
@@ -299,3 +315,12 @@ def _threshold(sentence: Sentence, name: str, start: int, end: int) -> Iterator[
         return
     span = (start, end + later.end()) if later else (match.start("n"), end)
     yield Finding("metric.threshold", tidy(number), *span)
+
+
+def _is_another_limit(name: str, lead: str, after: str) -> bool:
+    """Say whether the number behind a metric is a budget: "AUC in 5 minutes" is, "MAE below 5 minutes" is not."""
+    if not _UNITS_AFTER.match(after):
+        return False
+    return name not in VALUE_METRICS or not re.search(
+        r"\b(?:of|below|under|less than|lower than|better than)\b|<", lead
+    )

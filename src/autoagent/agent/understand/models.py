@@ -17,7 +17,7 @@ MODEL_WORDS: dict[str, str] = {
     "extra_trees": r"extra trees / extremely randomi[sz]ed trees",
     "decision_tree": r"(?:single )?decision trees?",
     "linear": r"linear(?: models?| classifiers?| regressions?| ones)? / logistic regressions? / logit / lasso / ridge(?: regression)? / elastic ?net / generali[sz]ed linear models? / glms?",
-    "neural_network": r"neural net(?:work)?s? / neural nets? / deep (?:learning|nets?|networks?|models?)(?: models?)? / mlps? / nns? / multi ?layer perceptrons? / deep neural nets?",
+    "neural_network": r"neural net(?:work)?s? / neural nets? / deep (?:learning|nets?|networks?|models?)(?: models?)? / mlps? / (?<!k\s)(?<!k-)nns? / multi ?layer perceptrons? / deep neural nets?",
     "knn": r"k ?nn / k nearest neighbou?rs? / nearest neighbou?rs? / knns?",
     "svm": r"svms? / support vector machines? / svc",
     "naive_bayes": r"naive bayes",
@@ -38,7 +38,7 @@ MODEL_WORDS: dict[str, str] = {
 _MODELS = tuple((name, phrase(words)) for name, words in MODEL_WORDS.items())
 _HEDGE = r"(?:\s+(?:a|an|any|the|only|kind of|sort of|use|using|of|with|whatsoever|plain|simple|small|big|large|single|good|some|like|to see|black box|huge))*\s*"
 _FORBID = re.compile(
-    r"(?<!\w)(?:no|not|without|avoid(?:ing)?|never(?: use)?|don't(?: use| want)?|do not(?: use| want)?|dont(?: use| want)?|exclud(?:e|ing)|forbid(?:den)?:?|anything (?:but|except)|instead of|rather than|nor|except(?: for)?|skip|ban(?:ned)?|steer clear of|stay away from|other than|can't use|cannot use|mustn't use|must not (?:use|be)|no more)"
+    r"(?<!\w)(?:no|not|without|avoid(?:ing)?|never(?: use)?|don't(?: use| want)?|do not(?: use| want)?|dont(?: use| want)?|exclud(?:e|ing)|forbid(?:den)?:?|anything (?:but|except)|instead of|rather than|nor|except(?: for)?|skip|ban(?:ned)?|steer clear of|stay away from|other than|can't use|cannot use|mustn't use|must not (?:use|be)|no more|neither|(?:\w+n't|dont|not|never) (?:\w+ ){0,2}(?:with|about|to use|to see|like|allow|accept|need|try)|hate|dislike|leave out|drop|keep away from|less fond of|refuse|reject|prohibit(?:ed)?)"
     + _HEDGE
     + r"$"
 )
@@ -54,6 +54,9 @@ _MUST = re.compile(
 )
 _AFTER_FORBID = re.compile(
     r"^\s*(?:models? )?(?:are|is) (?:forbidden|not allowed|banned|out|off the table|excluded|not an option|prohibited)"
+)
+_OPTIONAL = re.compile(
+    r"^\s*(?:models? )?(?:(?:is|are|would be) (?:also |perfectly )?(?:fine|ok|okay|optional|allowed|welcome|possible|acceptable|nice|great|the future|overkill|overrated|popular)|if (?:possible|you like|you want|it helps)|are not mandatory|is not mandatory|or (?:whatever|anything|something))"
 )
 _AFTER_ONLY = re.compile(
     r"^\s*(?:models? )?(?:only|and nothing else|exclusively|or nothing|,?\s*nothing (?:else|more))(?!\w)|^\s*(?:models? )?(?:are|is) (?:the only|all (?:that|we))"
@@ -80,7 +83,7 @@ def read_models(sentence: Sentence) -> Iterator[Finding]:
     mentions = _mentions(sentence)
     before_role: str | None = None
     for i, (name, start, end) in enumerate(mentions):
-        joined = i > 0 and bool(_JOIN.match(sentence.clean[mentions[i - 1][2] : start]))
+        joined = i > 0 and mentions[i - 1][0] != name and bool(_JOIN.match(sentence.clean[mentions[i - 1][2] : start]))
         role = _role(sentence, start, end) or (before_role if joined else None)
         if (
             role is None
@@ -143,7 +146,7 @@ def _later_role(sentence: Sentence, mentions: Sequence[tuple[str, int, int]]) ->
     """Return the role that stands behind a list of models: "LightGBM or CatBoost, nothing else"."""
     last = mentions[0]
     for mention in mentions[1:]:
-        if not _JOIN.match(sentence.clean[last[2] : mention[1]]):
+        if mention[0] == last[0] or not _JOIN.match(sentence.clean[last[2] : mention[1]]):
             break
         last = mention
     after = sentence.clean[last[2] :]
@@ -158,6 +161,8 @@ def _role(sentence: Sentence, start: int, end: int) -> str | None:
         return "model.forbid"
     if _ONLY.search(before) or _AFTER_ONLY.match(after):
         return "model.allow"
+    if _OPTIONAL.match(after):
+        return None
     if _MUST.search(before) or _AFTER_MUST.match(after) or _ALONE.search(before):
         return "model.must"
     return None

@@ -44,13 +44,15 @@ _TENS["fourty"] = 40
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "dozen": 12}
 _WORD = "|".join([*sorted([*_ONES, *_TENS], key=len, reverse=True)])
 _SCALE = "|".join(_SCALES)
-_NUMBER_WORDS = re.compile(rf"\b(?:{_WORD})(?:[\s-]+(?:and\s+)?(?:{_WORD}|{_SCALE}))*\b")
+_NUMBER_WORDS = re.compile(
+    rf"\b(?:an? (?=(?:hundred|thousand)\b)(?:{_SCALE})|(?:{_WORD}))(?:[\s-]+(?:and\s+)?(?:{_WORD}|{_SCALE}))*\b"
+)
 _HALF_FRACTIONS = re.compile(
     r"\b(three|3)[\s-]quarters?\s+of\s+an?\s+|\b(?:an?\s+)?quarter(?:\s+of)?\s+(?:an?\s+)?(?=hour|hr|day|minute|gig|gb|mb|million|meg)|\bhalf(?:\s+an?)?[\s-]+(?:of\s+an?\s+)?(?=hour|hr|day|minute|gig|gb|mb|million|meg|second|percent|dollar|buck|cent|milli)"
 )
 _AND_A = re.compile(
-    rf"\b(?:(?P<n>{NUM})|an?)\s+and\s+(?:a\s+)?(?P<f>half|quarter)\b(?=\s*[a-z])"
-    rf"|\b(?P<n2>{NUM}|an?)\s+(?P<u>hours?|minutes?|hrs?|mins?|days?)\s+and\s+a\s+(?P<f2>half|quarter)\b"
+    rf"\b(?:(?P<n>{NUM})|an?|one)\s+and\s+(?:a\s+)?(?P<f>half|quarter)\b(?=\s*[a-z])"
+    rf"|\b(?P<n2>{NUM}|an?|one)\s+(?P<u>hours?|minutes?|hrs?|mins?|days?)\s+and\s+a\s+(?P<f2>half|quarter)\b"
 )
 _MIXED = re.compile(
     r"\b(\d+)\s+([13])/([24])\b(?=\s*[a-z])|(?<![\d/])\b([13])/([24])\s+(?:of\s+)?(?:an?\s+)?(?=hour|day|minute)"
@@ -59,7 +61,11 @@ _GLYPH = re.compile(r"(\d+)?\s?([½¼¾])(?:\s+(?:of\s+)?an?(?=\s))?")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:[,' ]\d{3})+(?![\d])(?!,\d)")
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?=\s?(?:%|€|[a-z]))")
 _SUFFIX = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?k(?=\s|$|[,;.)])")
-_SCALED = re.compile(rf"(?<![\w.])({NUM})\s?(hundred|thousand|million|mio|mln|billion|bn)\b")
+_SCALED = re.compile(rf"(?<![\w.])({NUM})\s?(hundred|thousand|million|mio|mln|billion|bn|dozen)\b")
+_PART_OF = re.compile(
+    r"\b(?:an?|1|one)\s+(half|third|quarter|fifth|tenth)\s+(?=of\s+(?:the|all|my|our|it|them|its)\b)|\bhalf\s+(?:of\s+)?(?=the (?:rows|data|records|samples)\b)"
+)
+_PARTS = {"half": "50", "third": "33.333333", "quarter": "25", "fifth": "20", "tenth": "10"}
 _COUPLE = re.compile(r"\b(?:a\s+)?couple(?:\s+of)?\s+(?=[a-z])")
 _ARTICLE = re.compile(
     r"\b(?:an?|one)\s+(?:single\s+)?(?=(?:hour|hr|minute|min|second|sec|day|week|month|year|gigabyte|gig|megabyte|meg|mb|gb"
@@ -80,6 +86,7 @@ def write_in_digits(sentence: Sentence) -> Sentence:
         (_MIXED, _read_mixed),
         (_NUMBER_WORDS, _read_words),
         (_AND_A, _read_and_a),
+        (_PART_OF, lambda m: f"{_PARTS[m[1] or 'half']}% "),
         (_HALF_FRACTIONS, _read_fraction),
         (_COUPLE, lambda m: "2 "),
         (_SUFFIX, lambda m: plain(float(m[1]) * 1000)),
@@ -106,7 +113,7 @@ def _scale(word: str) -> int:
 
 
 def _read_words(match: re.Match[str]) -> str | None:
-    parts = [part for part in re.split(r"[\s-]+", match[0]) if part != "and"]
+    parts = [part for part in re.split(r"[\s-]+", match[0]) if part not in ("and", "a", "an")]
     if parts == ["one"]:
         return None  # "which one", "one of": only an article, or a count that _ARTICLE reads
     if match[0].split()[-1] == "and":
@@ -128,7 +135,7 @@ def _read_words(match: re.Match[str]) -> str | None:
 
 def _read_and_a(match: re.Match[str]) -> str:
     number = match["n"] or match["n2"]
-    whole = 1.0 if number in (None, "a", "an") else float(number)
+    whole = 1.0 if number in (None, "a", "an", "one") else float(number)
     part = _FRACTION[match["f"] or match["f2"]]
     return plain(whole + part) + (f" {match['u']}" if match["u"] else "")
 

@@ -9,7 +9,7 @@ from autoagent.agent.understand.columns import find_mentions, read_columns, read
 from autoagent.agent.understand.evidence import ColumnEvidence, DataEvidence
 from autoagent.agent.understand.feasibility import Verdict, judge
 from autoagent.agent.understand.finding import Fields, Finding, merge
-from autoagent.agent.understand.language import foreign_language
+from autoagent.agent.understand.language import foreign_language, read_foreign
 from autoagent.agent.understand.limits import read_counts, read_limits
 from autoagent.agent.understand.metric import read_metric
 from autoagent.agent.understand.models import read_bits, read_models, read_monotone
@@ -31,7 +31,9 @@ def clean(text: str, evidence: DataEvidence) -> Sentence:
 
 
 def read_fields(sentence: Sentence, evidence: DataEvidence) -> Fields:
-    """Run every reader over the sentence."""
+    """Run every reader over the sentence; of one in another language only what is safe to read."""
+    if foreign_language(sentence.original):
+        return merge(sentence, [*read_path(sentence), *read_foreign(sentence)])
     columns = list(read_columns(sentence, evidence.names))
     monotone = list(read_monotone(sentence, evidence.names))
     paths = list(read_path(sentence))
@@ -47,7 +49,8 @@ def read_fields(sentence: Sentence, evidence: DataEvidence) -> Fields:
         *_split(sentence, columns),
         *_horizon(sentence, task),
     ]
-    findings += [*read_limits(sentence), *read_counts(sentence), *read_setting(sentence)]
+    edges = [(found.start, found.end) for found in (*columns, *metric)]
+    findings += [*read_limits(sentence, edges=edges), *read_counts(sentence), *read_setting(sentence)]
     findings += [*read_models(sentence), *monotone, *read_bits(sentence)]
     return merge(sentence, _reconcile(findings))
 
@@ -127,7 +130,14 @@ def _reconcile(findings: list[Finding]) -> list[Finding]:
         drop.add("data.n_classes")
     elif "data.n_classes" in keys:
         drop.add("data.n_labels")
-    return [finding for finding in findings if finding.key not in drop]
+    reach = next((found for found in findings if found.key == "metric.threshold"), None)
+    return [found for found in findings if found.key not in drop and not _inside(found, reach)]
+
+
+def _inside(found: Finding, reach: Finding | None) -> bool:
+    """Say whether a limit was read from the value that the metric should reach: "MAE below 5 minutes"."""
+    limit = found.key in ("constraints.train_time_s", "constraints.latency_ms", "constraints.llm_cost_usd")
+    return limit and reach is not None and reach.start <= found.start < reach.end
 
 
 def _conclude_task(
@@ -140,7 +150,7 @@ def _conclude_task(
     """Drop an inferred task that the target's column refutes; let the column say how many classes are meant."""
     target = values.get("data.target") or evidence.default_target
     column = evidence.column(target) if isinstance(target, str) else None
-    if column is None or column.n_unique < 2:
+    if column is None or column.n_unique < 2 or "language" in values:
         return inferred
     if "task_type" in inferred and not _fits(str(values["task_type"]), column):
         del values["task_type"], words["task_type"], inferred["task_type"]

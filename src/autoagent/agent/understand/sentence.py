@@ -16,6 +16,10 @@ _SAME = str.maketrans(
 )  # fmt: skip
 # A full stop ends a clause unless it is inside a number or a name such as churn.csv.
 _SINGLE_QUOTED = re.compile(r"(?<![\w'])'([^'\n]{1,60})'(?![\w'])")
+# The items of a list are clauses of their own: "- 10 minutes", "2. AUC", "b) no SVM", "Metric: F1" on its own line.
+_ITEM = re.compile(r"(?P<line>\A|\n)(?P<mark>[ \t]*(?:[-*\u2022\u00b7\u2013]|\d{1,2}[.)]|[a-h][.)])[ \t]+)")
+_LINE = re.compile(r"\n(?=\s*\n|[ \t]*[A-Za-z][A-Za-z /]{1,20}:)")
+_INLINE_ITEM = re.compile(r"(?<=\s)[a-h1-9]\)(?=\s)|\A[a-h1-9]\)(?=\s)")
 _BREAK = re.compile(r"[;!?\n]|[.](?=\s|$)|,(?!\d)|\s-\s|\(|\)|\s(?:but|while|whereas)\s")
 
 
@@ -38,7 +42,7 @@ class Sentence:
     @classmethod
     def of(cls, original: str) -> Sentence:
         """Lower the case and plain the punctuation, one character for one."""
-        clean = "".join(_lower(char) for char in original.translate(_SAME))
+        clean = "".join(_lower(char) for char in _break_lines(original).translate(_SAME))
         clean = _SINGLE_QUOTED.sub(r'"\1"', clean)
         n = len(clean)
         return cls(original, clean, tuple(range(n)), tuple(range(1, n + 1)))
@@ -91,6 +95,13 @@ class Sentence:
     def find(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
         """Iterate over the matches in the cleaned text."""
         return pattern.finditer(self.clean)
+
+
+def _break_lines(text: str) -> str:
+    """Turn the marks of lists and the ends of their lines into semicolons and blanks, one character for one."""
+    text = _ITEM.sub(lambda m: (";" if m["line"] else "") + " " * len(m["mark"]), text)
+    text = _LINE.sub(";", text)
+    return text if "(" in text else _INLINE_ITEM.sub("; ", text)
 
 
 def _lower(char: str) -> str:

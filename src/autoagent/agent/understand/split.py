@@ -15,10 +15,10 @@ _KINDS = tuple(
     (kind, re.compile(words))
     for kind, words in (
         ("rolling_origin", r"\brolling[\s-](?:origin|window|forecast)\w*|\bback[\s-]?test\w*|\bwalk[\s-]forward\b|\bexpanding window\b"),
-        ("group", r"\bgroup(?:ed)?[\s-](?:k-?fold|split|wise|cv|cross)\b|\bgroup(?:ed)? by\b.{0,30}\bsplit|\bsplit (?:it |them |the data )?by (?:the )?(?!time|date|year|month|chron)(?=\w+(?:_id\b| id\b))"),
+        ("group", r"\bgroup(?:ed)?[\s-](?:(?:k|\d+)-?[\s-]?fold|split|wise|cv|cross)\b|\bkeep(?:ing)? (?:the )?groups (?:apart|together|separate|intact)\b|\bgroup(?:ed)? by\b.{0,30}\bsplit|\bsplit (?:it |them |the data )?by (?:the )?(?!time|date|year|month|chron)(?=\w+(?:_id\b| id\b))"),
         ("time", r"\b(?:time[\s-](?:based|ordered|aware)?[\s-]?split\w*|chronological\w*|temporal (?:split|order|validation)|split (?:it |the data )?(?:by|in|on|along) (?:time|date|year)|time[\s-](?:based|ordered) (?:validation|test|hold-?out)|in time order|train on (?:the )?(?:past|older|earlier)|never (?:train|look) (?:on|at|into) the future|respect(?:ing)? time|past to future)\b"),
-        ("kfold", r"\b(?:\d+[\s-]?fold|k-?fold|cross[\s-]?validat\w+|leave[\s-]one[\s-]out)\b"),
         ("stratified", r"\bstratif\w+\b"),
+        ("kfold", r"\b(?:\d+[\s-]?fold|k-?fold|cross[\s-]?validat\w+|leave[\s-]one[\s-]out)\b"),
         ("random", r"\brandom(?:ly)?[\s-](?:split|hold-?out|train|test|sample[d]? test|divided?|shuffl\w+)|\bsplit (?:it |the data )?(?:at )?random(?:ly)?\b|\bshuffled? split\b"),
     )
 )  # fmt: skip
@@ -34,10 +34,12 @@ _TESTING = re.compile(
 )
 _SHARE = re.compile(rf"(?<![\w.])({NUM})\s?(?:%|percent|per cent)(?:\s+of (?:the )?(?:data|rows|records|samples|it))?")
 _HELD_BEFORE = re.compile(
-    r"\b(?:hold(?:ing)?[\s-]?out|held[\s-]?out|reserve|keep|set aside|withhold|test (?:on|with|size|set|split|fraction)|leave)"
+    r"\b(?:hold(?:ing)?[\s-]?out|held[\s-]?out|hold(?:ing)? back|keep back|put aside|lock away|spare|reserve|keep|set aside|withhold|test (?:on|with|size|set|split|fraction)|leave)"
     r"\b[^,]{0,18}$"
 )
-_HELD_AFTER = re.compile(r"\s*(?:(?:as|for|in) (?:a |the )?)?(?:test|hold[\s-]?out|held[\s-]?out)")
+_HELD_AFTER = re.compile(
+    r"\s*(?:(?:of (?:the |our |my |all )?\w+ )?(?:as|for|in|is|goes to|go to) (?:a |the )?)?(?:test|hold[\s-]?out|held[\s-]?out)"
+)
 _RATIO = re.compile(r"\b(\d\d)\s?/\s?(\d\d)(?:\s?/\s?(\d\d))?(?=\s|$|[,.;])")
 _STEP = re.compile(
     rf"\bsteps? (?:of|by)\s+((?:{NUM}\s+)?{_UNIT})|\b(?:moving|rolling|advanc\w+|stepping) (?:forward )?(?:by )?((?:{NUM}\s+)?{_UNIT})(?: at a time)?"

@@ -13,7 +13,7 @@ LIST = r"(?:\s*(?:,|and|or|&|nor|,\s*and|/)\s*(?:the\s+)?)"
 IDENTIFIER = r"(?<!\w)[a-z][\w]*_[\w]+|[A-Za-z]+\.[A-Za-z_]\w+"
 PREDICT = (
     r"(?:predict(?:s|ing)?|classify(?:ing)?|estimat(?:e|es|ing)|forecast(?:s|ing)?|model(?:l?ing)?(?= the)|regress(?:ing)?|guess(?:ing)?|target(?: column| variable)?(?: is| =|:| called| named)?"
-    r"|label(?: column)?(?: is| =|:| called| named)|outcome(?: column)?(?: is| =|:)|dependent variable(?: is)?|predictions? (?:of|for)|(?:model|classifier|regressor|predictor) (?:for|of)|response(?: variable)?(?: is| =|:)|y\s*=|the answer is in|labels? (?:are|is) in|determine|explain)"
+    r"|label(?: column)?(?: is| =|:| called| named)|outcome(?: column)?(?: is| =|:)|dependent variable(?: is)?|predictions? (?:of|for)|(?:model|classifier|regressor|predictor) (?:for|of)|response(?: variable)?(?: is| =|:)|y\s*=|the answer is in|labels? (?:are|is) in|determine|explain|prognosticate|(?:predict|tell|give|find|say)s?\s+(?:me|us|for me|for us)|of interest is|(?:thing|column|variable|value|one|what) (?:that )?(?:we|i|they) (?:want|need|care about|care for|are after|am after|are interested in|am interested in)(?: here)? is|what (?:we're|i'm|we are|i am) (?:after|interested in|looking for) is|make (?:a )?\w+ (?:of|for)|class of)"
 )
 ARTICLES = r"(?:\s+(?:the|a|an|our|my|each|every|whether|if|columns?|fields?|features?|variables?|called|named|value|values|of|is|customer|customers|in|someone|somebody|people|patients?|users?|they|will|be|gets?|has|have|who|which|house|their|his|her))*[\s:=]*\"?"
 GENERIC = frozenset(
@@ -155,7 +155,12 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (r"\b(?:classification|regression|classifier|regressor|model|detection|detector|mistakes?|errors?|predictor)(?:\s+(?:task|problem))?\s+(?:of|on|for|in)\s+(?:the\s+|our\s+|my\s+)?\"?", r""),
     (r"\b(?:mae|mse|rmse|rmsle|mape|r2|f1|auc|auroc|accuracy|loss|score|regress)\s+(?:on|of|for)\s+(?:the\s+)?\"?", r""),
     (r"\b(?:know|knowing|tell(?: me)?|say|find out|work out|figure out|recogni[sz]e|identify|spot|detect|flag|what is|what's|which|what)(?:\s+(?:the|a|an|if|whether|which|what|is|kind of|type of))*\s+\"?", r""),
-    (r"(?:^|[.;,?!(:]\s*)(?:the\s+)?\"?", r"\"?\s*(?:$|[.;,?!):]|or\s+not\b|from\b)"),
+    (r"(?:^|[.;,?!(:]\s*|\s-\s)(?:the\s+)?\"?", r"\"?\s*(?:$|[.;,?!):]|\s-\s|or\s+not\b|from\b)"),
+    (r"", r"\"?\s+(?:to be )?(?:predicted|estimated|forecast(?:ed)?|modell?ed|classified)\b|\"?\s+(?:model|classifier|regressor|predictor|prediction|detector)\b"),
+    (r"\b(?:classify|categori[sz]e|sort|label|assign|route)\b[^.;]{0,40}\bby\s+(?:the\s+|their\s+|its\s+)?\"?", r""),
+    (r"\b(?:that's|that is|this is|it's|it is|namely|meaning|answer is|truth is)\s+(?:in\s+)?(?:the\s+)?(?:column\s+|field\s+)?\"?", r""),
+    (r"\b(?:interested in|care about|interest(?: here)? is|after|want(?: to know)?|need|matters|looking for|goal is|aim is|guess(?:es|ing)?|about|out of|result on|focus on|work on|best|hardest|shot|effort|efforts|job|well|going|model)(?:\s+(?:is|are|the|on|at|in|for|of|about|with|to|a|an|value|column|field|my|our))*\s+\"?", r""),
+    (r"\b(?:on|for|of|at|about|regarding)\s+(?:the\s+|our\s+|my\s+)?\"?", r"\"?\s*(?:$|[.;,?!)]|(?:and|with|within|in|under|using|by|at|from|is|as)\b)"),
 )  # fmt: skip
 _KNOWN_PATTERNS = tuple((re.compile(rf"{before}\s*$"), re.compile(after)) for before, after in _KNOWN)
 _PLACES = frozenset(

@@ -31,6 +31,7 @@ _DURATION = re.compile(
     rf"(?:\s?(?:and\s+|,\s*)?(?P<n2>{NUM})\s?(?P<u2>minutes?|mins?|m|seconds?|secs?|s)\b)?"
     rf"|(?<![\w.$-])(?P<hh>\d+)\s?(?:h|hr)\s?(?P<mm>\d\d)\b"
 )
+_CLOCK = re.compile(r"(?<![\w:.-])(\d{1,2}):([0-5]\d):([0-5]\d)(?![\w:])")
 _SIZE = re.compile(
     rf"(?<![\w.$-])(?P<n>{NUM})\s?-?\s?(?P<u>kilobytes?|megabytes?|gigabytes?|terabytes?|[kmg]bytes?|[kmg]ib|[kmgt]b|bytes?|megs?|gigs?)\b"
 )
@@ -95,6 +96,9 @@ def quantities(sentence: Sentence) -> Iterator[Quantity]:
 
 
 def _durations(sentence: Sentence) -> Iterator[Quantity]:
+    for match in sentence.find(_CLOCK):
+        hours, minutes, seconds = map(int, match.groups())
+        yield Quantity("duration_s", hours * 3600 + minutes * 60 + seconds, "minute", *match.span())
     for match in sentence.find(_DURATION):
         if match["hh"]:
             yield Quantity("duration_s", int(match["hh"]) * 3600 + int(match["mm"]) * 60, "hour", *match.span())
