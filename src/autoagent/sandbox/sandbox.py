@@ -1,4 +1,4 @@
-"""``Sandbox``: calls a function of untrusted source in a walled process and returns data, or raises what became of it."""
+"""``Sandbox`` calls a function of untrusted source in a walled process: data comes back, or a typed error."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from typing import Any, NoReturn, Self
 from autoagent.errors import (
     SandboxCrash,
     SandboxError,
+    SandboxFailure,
     SandboxMemory,
     SandboxTimeout,
     SandboxViolation,
     UserError,
 )
 from autoagent.sandbox import wire
-from autoagent.sandbox.isolation import Isolation, isolation, plan
 from autoagent.sandbox.limits import Limits
+from autoagent.sandbox.selftest import Isolation, isolation, plan
 from autoagent.sandbox.worker import Ending, Worker, WorkerLost
 
 _PACKAGES = re.compile(r"^\s*(?:import|from)\s+(numpy|pandas|scipy|sklearn)\b", re.MULTILINE)
@@ -52,7 +53,6 @@ class Sandbox:
         self._readable, self._gpu = tuple(os.path.realpath(path) for path in readable), gpu
         self._idle: list[Worker] = []
         self._lock = threading.Lock()
-        self._closed = False
 
     @property
     def isolation(self) -> Isolation:
@@ -104,9 +104,10 @@ class Sandbox:
         self.close()
 
     def _take(self) -> Worker:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
+        while (worker := self._pop()) is not None:
+            if worker.is_alive():
+                return worker
+            worker.close()
         found = isolation()
         if found.level == "none" and not self._allow_unsandboxed:
             raise UserError(
@@ -118,6 +119,10 @@ class Sandbox:
             return Worker(self.limits, how)
         except WorkerLost as lost:
             raise SandboxCrash(str(lost)) from None
+
+    def _pop(self) -> Worker | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
 
     def _give_back(self, worker: Worker, *, healthy: bool) -> None:
         if healthy:
@@ -137,7 +142,9 @@ def _packages(source: str, message: bytes) -> set[str]:
 
 
 def _value(ending: Ending, source: str, function: str, limits: Limits) -> Any:  # noqa: ANN401 - data
-    stdout, stderr = (_shown(raw, lost) for raw, lost in zip((ending.stdout, ending.stderr), ending.dropped[1:], strict=True))
+    stdout, stderr = (
+        _shown(raw, lost) for raw, lost in zip((ending.stdout, ending.stderr), ending.dropped[1:], strict=True)
+    )
     output = {"stdout": stdout, "stderr": stderr}
     _raise_for_end(ending, function, limits, output)
     try:
@@ -150,7 +157,7 @@ def _value(ending: Ending, source: str, function: str, limits: Limits) -> Any:  
         return reply["value"]
     if "unfit" in reply:
         raise SandboxViolation(f"{function} returned what is not data: {_line(reply['unfit'])}", **output)
-    _raise_its_error(reply.get("raised"), source, function, output)
+    raise _its_error(reply.get("raised"), source, function, output)
 
 
 def _raise_for_end(ending: Ending, function: str, limits: Limits, output: dict[str, str]) -> None:
@@ -171,32 +178,36 @@ def _raise_for_end(ending: Ending, function: str, limits: Limits, output: dict[s
 
 def _raise_for_signal(number: int, function: str, limits: Limits, output: dict[str, str]) -> NoReturn:
     if number == signal.SIGXCPU:
-        raise SandboxTimeout(f"{function} used more than {math.ceil(limits.timeout_s)} s of CPU and was killed", **output)
+        raise SandboxTimeout(
+            f"{function} used more than {math.ceil(limits.timeout_s)} s of CPU and was killed", **output
+        )
     if number == getattr(signal, "SIGSYS", None):
         raise SandboxViolation(f"{function} asked the system for what the sandbox refuses", **output)
     name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
     raise SandboxCrash(f"the process of {function} was ended by {name}", **output)
 
 
-def _raise_its_error(raised: object, source: str, function: str, output: dict[str, str]) -> NoReturn:
+def _its_error(raised: object, source: str, function: str, output: dict[str, str]) -> SandboxFailure:
     if not isinstance(raised, list) or len(raised) != 3:
-        raise SandboxViolation(f"{function} sent back no reply of the sandbox", **output)
+        return SandboxViolation(f"{function} sent back no reply of the sandbox", **output)
     kind, detail, line = _line(raised[0]), _clean(raised[1]), raised[2]
     lines = source.splitlines()
     line = line if type(line) is int and 1 <= line <= len(lines) else 0
     if "MemoryError" in kind:
-        raise SandboxMemory(f"{function} asked for more memory than it may have", **output)
+        return SandboxMemory(f"{function} asked for more memory than it may have", **output)
     where = f"\n{_marked(lines, line)}" if line else ""
     text = f"{function} raised {kind}: {detail}{where}"
     if kind in _REFUSALS:
-        raise SandboxViolation(text, **output)
-    raise SandboxError(text, kind=kind, detail=detail, line=line, **output)
+        return SandboxViolation(text, **output)
+    return SandboxError(text, kind=kind, detail=detail, line=line, **output)
 
 
 def _marked(lines: list[str], line: int) -> str:
     first = max(1, line - 2)
     rows = enumerate(lines[first - 1 : line + 1], first)
-    return "\n".join(f"{'-->' if number == line else '   '} {number:4d} | {wire.printable(text)}" for number, text in rows)
+    return "\n".join(
+        f"{'-->' if number == line else '   '} {number:4d} | {wire.printable(text)}" for number, text in rows
+    )
 
 
 def _shown(raw: bytes, dropped: int) -> str:

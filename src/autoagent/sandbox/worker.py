@@ -82,6 +82,10 @@ class Worker:
             raise WorkerLost("the process behind the wall did not start") from None
         self._base_bytes = self._address_space()
 
+    def is_alive(self) -> bool:
+        """Say whether the idle process is still there; it says nothing while idle, so anything readable is its end."""
+        return not select.select([self._handle.stdout], [], [], 0)[0]
+
     def load(self, modules: Iterable[str]) -> None:
         """Import packages ahead, once, so that later calls find them there."""
         new = set(modules) - self._loaded
@@ -110,11 +114,11 @@ class Worker:
             if len(sizes) != 3 or any(not 0 <= size <= cap for size, cap in zip(sizes, caps, strict=True)):
                 raise ValueError(sizes)
             facts = (str(header["ended"]), int(header["status"]), float(header["cpu_s"]), float(header["wall_s"]))
-            peak, dropped = int(header["peak_bytes"]), tuple(int(n) for n in header["dropped"])
+            peak, first, second, third = int(header["peak_bytes"]), *(int(lost) for lost in header["dropped"])
         except (KeyError, TypeError, ValueError, OverflowError):
             raise WorkerLost("the process behind the wall no longer speaks the protocol") from None
-        parts = [self._read(size, deadline + _GRACE_S) for size in sizes]
-        return Ending(*facts, peak, (dropped + (0, 0, 0))[:3], *parts)  # type: ignore[arg-type]  # three of each
+        result, stdout, stderr = (self._read(size, deadline + _GRACE_S) for size in sizes)
+        return Ending(*facts, peak, (first, second, third), result, stdout, stderr)
 
     def close(self) -> None:
         """Kill the process with all that it started and remove its folder."""

@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import json
 import os
+import random
 import resource
 import select
 import signal
@@ -25,7 +26,13 @@ from typing import Any, NoReturn
 FRAME = struct.Struct(">4sI")
 MAGIC = b"AAZ1"
 _TICK_S = 0.02
-_ALLOWED_PRELOADS = frozenset({"numpy", "pandas", "scipy", "sklearn"})
+# What a request may have imported here ahead of its calls; numpy imports these parts of it only when they are used.
+_PRELOADS = {
+    "numpy": ("numpy", "numpy.random", "numpy.linalg", "numpy.fft", "numpy.polynomial"),
+    "pandas": ("pandas",),
+    "scipy": ("scipy",),
+    "sklearn": ("sklearn",),
+}
 
 
 def main() -> None:
@@ -40,7 +47,7 @@ def main() -> None:
     while True:
         request = _receive(source)
         if "load" in request:
-            for name in sorted(_ALLOWED_PRELOADS & set(request["load"])):
+            for name in [part for package in request["load"] for part in _PRELOADS.get(package, ())]:
                 with contextlib.suppress(ImportError):
                     importlib.import_module(name)
             gc.collect()
@@ -134,7 +141,7 @@ class _Call:
         self.limits: dict[str, Any] = config["limits"]
         self.request, self.message, self.wire, self.source = request, message, wire, source
         self.alone = os.getuid() == config["uid"] != 0
-        self.folder = os.path.join(config["folder"], "call")  # noqa: PTH118 - pathlib costs the cold start
+        self.folder = os.path.join(config["folder"], "call")
         caps = (self.limits["result_bytes"], self.limits["output_bytes"], self.limits["output_bytes"])
         self.parts = [bytearray() for _ in caps]
         self.caps, self.dropped = caps, [0, 0, 0]
@@ -310,8 +317,6 @@ def _run(wire: ModuleType, job: dict[str, Any]) -> dict[str, Any]:
 
 def _seed() -> None:
     """The same call gives the same value: forks share one numpy state anyway, so it may as well be a known one."""
-    import random
-
     random.seed(0)
     numpy = sys.modules.get("numpy")
     if numpy is not None:

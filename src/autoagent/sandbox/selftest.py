@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -109,7 +110,7 @@ def _targets() -> Iterator[dict[str, Any]]:
         local.bind(f"{name}/s")
         (folder / "s").chmod(0o777)
         targets = {"folder": name, "port": tcp.getsockname()[1], "pid": os.getpid(), "abstract": ""}
-        if wall.sys.platform.startswith("linux"):
+        if sys.platform.startswith("linux"):
             abstract.bind(f"\0{folder.name}")
             targets["abstract"] = folder.name
         for server in (tcp, local, *([abstract] if targets["abstract"] else [])):
@@ -145,7 +146,7 @@ _PROBES = (
     "privileges are dropped",
 )
 
-_SOURCE = '''
+_SOURCE = """
 import ctypes, os, resource, socket
 
 def refused(attempt):
@@ -206,4 +207,4 @@ def greedy():
 def spin():
     while True:
         pass
-'''
+"""
