@@ -174,6 +174,20 @@ def test_pure_noise_seldom_earns_a_rule() -> None:
     assert sum(kept) <= 8
 
 
+def test_the_luck_of_one_among_many_equal_trials_is_not_delivered() -> None:
+    optimism, alone = [], []
+    for seed in range(10):
+        oofs, y = _trials(n=240, k=2, many=40, seed=seed, noise=2.0)
+        half = {m: p[:120] for m, p in oofs.items()}
+        selection = _choose(half, y[:120], "accuracy")
+        assert len(selection.members) >= 5
+        best = max(half, key=lambda m: score("accuracy", y[:120], half[m]))
+        rest = {m: p[120:] for m, p in oofs.items()}
+        optimism.append(selection.score - score("accuracy", y[120:], _blend(selection, rest)))
+        alone.append(selection.best_single - score("accuracy", y[120:], rest[best]))
+    assert np.mean(optimism) < np.mean(alone)
+
+
 def test_useless_trials_do_not_make_an_ensemble_that_loses_on_new_rows() -> None:
     losses = []
     for seed in range(10):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,10 +38,13 @@ class Blender:
         self._y = y[picked]
         self._preds = {m: np.asarray(oofs[m], dtype=float)[rows[picked]] for m in numbers}
 
-    def part(self, number: int, of: int) -> tuple[Blender, Blender]:
-        """Return the rows outside a part and the rows in it; the rows were shuffled before."""
-        here = np.arange(len(self._y)) % of == number
-        return self._only(~here), self._only(here)
+    def halves(self, shuffles: int, seed: int) -> Iterator[tuple[Blender, Blender]]:
+        """Yield each half of the rows with the other half, for so many random divisions."""
+        rng = np.random.default_rng(seed)
+        for _ in range(shuffles):
+            one = rng.permutation(len(self._y)) % 2 == 0
+            yield self._only(one), self._only(~one)
+            yield self._only(~one), self._only(one)
 
     def _only(self, rows: NDArray[np.bool_]) -> Blender:
         part = object.__new__(Blender)
@@ -57,10 +60,6 @@ class Blender:
     def order(self, numbers: Sequence[int]) -> list[int]:
         """Return the trials, the best single one first."""
         return sorted(numbers, key=lambda m: -np.nan_to_num(self.value({m: 1}), nan=-np.inf))
-
-    def best(self, numbers: Sequence[int]) -> int:
-        """Return the best single trial."""
-        return self.order(numbers)[0]
 
     def best_step(self, counts: Mapping[int, int], allowed: Sequence[int]) -> tuple[int, float]:
         """Return the trial that is best to add once more, and the score after it."""

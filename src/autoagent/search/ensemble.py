@@ -1,11 +1,14 @@
 """Which trials to deliver together: greedy forward selection on out-of-fold predictions (Caruana et al., ICML 2004).
 
-Differs: the selection is made on several parts of the rows and the weights are averaged, the rows left out judge
-whether the blend is better than the best single trial at all, and size and latency limits hold for every choice.
+Differs: the selection starts from an even blend of the best trials, as their sorted initialisation does but with so
+many that the luck of one among hundreds of trials cannot decide; it is made on halves of the rows and the weights are
+averaged; the rows left out judge whether a single trial is better than the blends by more than a standard error; size
+and latency limits hold for every choice.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,9 +22,11 @@ from autoagent.search.blend import Blender
 from autoagent.search.rule import decision_rule
 
 _CANDIDATES = 24
-_BAGS = 5
-_STEPS = 20
+_SHUFFLES = 5  # each gives two halves of the rows
+_START = 8  # trials that a blend begins with: fewer followed the luck of single trials on 24 run folders
+_STEPS = 15
 _PATIENCE = 5
+_MIN_ROWS = 20
 _MIN_COVER = 0.9  # of the rows that the fullest trial predicts; whoever has fewer is not compared
 
 
@@ -81,9 +86,6 @@ def choose(  # noqa: PLR0913 - the limits are separate facts of a request
     best_score = score(metric, y, _blend({best: 1.0}, oofs, rows))
     weights, reason = _weights(ranked[:_CANDIDATES], oofs, y, rows, metric, limits, seed)
     blend = _blend(weights, oofs, rows)
-    if len(weights) > 1 and score(metric, y, blend) <= best_score:
-        weights, reason = {best: 1.0}, f"no blend was better than trial {best} alone"
-        blend = _blend(weights, oofs, rows)
     rule = decision_rule(metric, y, blend, seed=seed) if METRICS[metric].needs == "label" else ()
     if rule:
         reason += "; classes are weighted before the decision, which paid on rows left out"
@@ -143,41 +145,53 @@ def _weights(
     limits: _Limits,
     seed: int,
 ) -> tuple[dict[int, float], str]:
-    """Average the greedy choices of several row parts, if they beat the best single trial on the rows left out."""
+    """Average the choices of several halves, unless a single trial is really better on the rows left out."""
     best = ranked[0]
-    if len(ranked) == 1 or limits.max_members == 1 or rows.sum() < 4 * _BAGS:
+    if len(ranked) == 1 or limits.max_members == 1 or rows.sum() < _MIN_ROWS:
         return {best: 1.0}, f"trial {best} is the best that fits"
     blender = Blender(ranked, oofs, y, np.flatnonzero(rows), metric, seed)
     bags: list[dict[int, int]] = []
     gains: list[float] = []
-    for part in range(_BAGS):
-        fit, held = blender.part(part, _BAGS)
-        counts = _greedy(fit, ranked, limits)
-        bags.append(counts)
-        gains.append(held.value(counts) - held.value({fit.best(ranked): 1}))
-    if not np.nanmean(gains) > 0:
+    for fit, held in blender.halves(_SHUFFLES, seed):
+        order = fit.order(ranked)
+        bags.append(_greedy(fit, order, limits))
+        gains.append(held.value(bags[-1]) - held.value({order[0]: 1}))
+    gain = float(np.nanmean(gains)) if np.isfinite(gains).any() else 0.0
+    if gain <= -float(np.nan_to_num(np.nanstd(gains))) / math.sqrt(_SHUFFLES) or all(len(bag) == 1 for bag in bags):
         return {best: 1.0}, f"trial {best} alone: blends did not gain on rows left out"
     weights = _average(bags, limits)
     names = f"{len(weights)} trials" if len(weights) > 1 else f"trial {next(iter(weights))}"
-    return weights, f"{names} chosen greedily on {_BAGS} parts of the rows; mean gain left out {np.nanmean(gains):.2g}"
+    return weights, f"{names} blended on {len(bags)} halves of the rows; mean gain on the other halves {gain:.2g}"
 
 
-def _greedy(part: Blender, ranked: Sequence[int], limits: _Limits) -> dict[int, int]:
-    """Grow from each of a few best singles, with replacement; the shortest of the best states wins."""
+def _greedy(part: Blender, order: Sequence[int], limits: _Limits) -> dict[int, int]:
+    """Grow from each of a few sets, with replacement; the shortest of the best states wins."""
     found: list[tuple[float, dict[int, int]]] = []
-    tight = not limits.allow(set(sorted(ranked, key=lambda m: -limits.sizes[m])[: limits.max_members]))
-    for start in part.order(ranked)[: 3 if tight else 1]:
-        counts, value = {start: 1}, part.value({start: 1})
-        top, stale = (value, dict(counts)), 0
-        while sum(counts.values()) < _STEPS and stale < _PATIENCE:
-            allowed = [m for m in ranked if limits.allow({*counts, m})]
+    for start in _starts(order, limits):
+        counts, value = dict.fromkeys(start, 1), part.value(dict.fromkeys(start, 1))
+        top = (value, dict(counts))
+        for _ in range(_STEPS):
+            allowed = [m for m in order if limits.allow({*counts, m})]
             step, value = part.best_step(counts, allowed)
             counts[step] = counts.get(step, 0) + 1
-            stale += 1
             if value > top[0] + 1e-9:
-                top, stale = (value, dict(counts)), 0
+                top = (value, dict(counts))
         found.append(top)
     return max(found, key=lambda pair: pair[0])[1]
+
+
+def _starts(order: Sequence[int], limits: _Limits) -> list[list[int]]:
+    """Return the best trials together; where that passes a limit, each of the best three and what fits beside it."""
+    if limits.allow(set(order[:_START])):
+        return [list(order[:_START])]
+    starts = []
+    for first in order[:3]:
+        kept = [first]
+        for other in order[:_START]:
+            if other != first and limits.allow({*kept, other}):
+                kept.append(other)
+        starts.append(kept)
+    return starts
 
 
 def _average(bags: Sequence[Mapping[int, int]], limits: _Limits) -> dict[int, float]:
