@@ -50,3 +50,9 @@ def test_a_skipped_line_is_not_said() -> None:
     llm = ScriptedLLM(["a", "b"])
     llm.skip()
     assert say(llm) == "b"
+
+
+def test_one_function_answers_every_conversation() -> None:
+    llm = ScriptedLLM(lambda messages: f"{len(messages)} {messages[-1]['role']} {messages[-1]['content']}")
+    request = Request(model="scripted", messages=(Message("user", "a"), Message("assistant", "b")))
+    assert [llm.complete(request, timeout_s=1).text for _ in range(2)] == ["2 assistant b"] * 2

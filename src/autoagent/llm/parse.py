@@ -44,14 +44,26 @@ def find_object(text: str) -> dict[str, Any]:
         raise ReplyError("the reply holds no JSON object", reply=text)
     if text[:start].rstrip().endswith("["):
         raise ReplyError("the reply is a JSON array; one JSON object was asked for", reply=text)
-    value, end = _decode(text, start)
+    value, end = decode_object(text, start)
     if re.search(r"[{}]", text[end:]):
         raise ReplyError("the reply holds more than one JSON object", reply=text)
     return value
 
 
-def _decode(text: str, start: int) -> tuple[dict[str, Any], int]:
-    decoder = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite)
+def decode_object(text: str, start: int, *, strict: bool = True) -> tuple[dict[str, Any], int]:
+    """Return the JSON object that begins at ``start``, and the place after it.
+
+    Args:
+        text: a reply.
+        start: where a ``{`` stands.
+        strict: refuse raw line breaks inside strings.
+
+    Raises:
+        ReplyError: no valid JSON; a key twice; NaN or an infinite number.
+    """
+    decoder = json.JSONDecoder(
+        object_pairs_hook=no_duplicates, parse_constant=_no_constant, parse_float=_finite, strict=strict
+    )
     try:
         return decoder.raw_decode(text, start)
     except json.JSONDecodeError as error:
@@ -61,7 +73,12 @@ def _decode(text: str, start: int) -> tuple[dict[str, Any], int]:
         raise ReplyError(f"the reply is not valid JSON: {error}", reply=text) from None
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the pairs as a dictionary.
+
+    Raises:
+        ValueError: a key stands twice.
+    """
     value = dict(pairs)
     if len(value) != len(pairs):
         raise ValueError("a key stands twice in one object")

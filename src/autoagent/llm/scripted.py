@@ -12,11 +12,12 @@ from autoagent.errors import LLMError
 from autoagent.llm.messages import Reply, Request
 from autoagent.llm.prices import FREE, Price
 
+Answer = Callable[[list[dict[str, str]]], str]
 Line = str | Mapping[str, Any] | BaseModel | Callable[[Request], str] | Exception
 
 
 class ScriptedLLM:
-    """Answers requests from a list, in order.
+    """Answers requests from a list, in order, or from one function of the conversation.
 
     Attributes:
         name: the model's name.
@@ -26,18 +27,19 @@ class ScriptedLLM:
 
     price: Price | None = FREE
 
-    def __init__(self, replies: Sequence[Line], *, loop: bool = False, name: str = "scripted") -> None:
+    def __init__(self, replies: Sequence[Line] | Answer, *, loop: bool = False, name: str = "scripted") -> None:
         """Take the script.
 
         Args:
-            replies: text, a mapping or pydantic model (sent as JSON), a function of the request, or an error.
+            replies: text, a mapping or pydantic model (sent as JSON), a function of the request, or an error; or, in
+                place of the list, one function that answers every conversation, a list of ``{"role", "content"}``.
             loop: begin again when the script has run out.
             name: the model's name.
         """
         self.name = name
         self.requests: list[Request] = []
-        self._replies = list(replies)
-        self._loop = loop
+        self._replies = [_answering(replies)] if callable(replies) else list(replies)
+        self._loop = loop or callable(replies)
         self._next = 0
 
     def complete(self, request: Request, *, timeout_s: float) -> Reply:
@@ -65,6 +67,13 @@ class ScriptedLLM:
             raise LLMError(f"the script has only {len(self._replies)} replies; give ScriptedLLM more, or loop=True")
         self._next += 1
         return self._replies[self._next - 1]
+
+
+def _answering(answer: Answer) -> Callable[[Request], str]:
+    def reply(request: Request) -> str:
+        return answer([{"role": message.role, "content": message.content} for message in request.messages])
+
+    return reply
 
 
 def _text(line: Line, request: Request) -> str:
