@@ -1,5 +1,9 @@
 """Make synthetic requests of known meaning: a spec is drawn, then said in one of many styles, with noise.
 
+Styles: sentences, chat with an opening and a farewell, bulleted and numbered lists, `key: value` lines, no punctuation
+at all, non-native English, capitals; noise: typing errors, distractors with numbers, durations and money; omissions;
+contradictions and promises that no model can keep.
+
 Every style, phrase and distractor belongs to one of two halves. The rules were never looked at beside sentences of the
 ``apart`` half; both halves were written by the project, so neither replaces sentences by a stranger.
 """
@@ -58,6 +62,18 @@ _LATENCIES: list[tuple[float, list[str], list[str]]] = [
     (20, ["latency under 20 ms", "20 ms per prediction"], ["answers within 20 milliseconds"]),
     (5, ["at most 5 ms per row"], ["latency below five ms"]),
 ]
+_COSTS: list[tuple[float, list[str], list[str]]] = [
+    (0.5, ["at most $0.50 for the LLM", "LLM budget 50 cents"], ["spend no more than fifty cents on tokens"]),
+    (2, ["LLM budget: $2", "at most 2 dollars of API calls"], ["the language model may cost two dollars at most"]),
+]
+_CORES: list[tuple[float, list[str], list[str]]] = [
+    (2, ["2 cores"], ["two CPU cores"]),
+    (8, ["use 8 cores"], ["on eight cores"]),
+]
+_PERFECT = {
+    "develop": ["it must never be wrong", "no mistakes are allowed"],
+    "apart": ["it has to be right every time", "we cannot afford a single error"],
+}
 _TRIALS: list[tuple[float, list[str], list[str]]] = [
     (50, ["at most 50 trials"], ["no more than fifty trials"]),
     (20, ["20 trials at most"], ["max 20 trials"]),
@@ -68,8 +84,22 @@ _FORBIDDEN: list[tuple[list[str], list[str], list[str]]] = [
     (["gradient_boosting"], ["no gradient boosting"], ["do not use gradient boosting"]),
 ]
 _DISTRACTORS = {
-    "develop": ["Our team has 12 people.", "The data is from 2019.", "We sold 300 units last year."],
-    "apart": ["My boss turns 50 next week.", "We moved to our new office 3 years ago.", "Room 204 has the server."],
+    "develop": [
+        "Our team has 12 people.",
+        "The data is from 2019.",
+        "We sold 300 units last year.",
+        "Each lost client costs us 200 dollars.",
+        "The old tool took 3 hours.",
+        "My laptop has 16 GB of RAM.",
+    ],
+    "apart": [
+        "My boss turns 50 next week.",
+        "We moved to our new office 3 years ago.",
+        "Room 204 has the server.",
+        "A subscription is 9 dollars a month.",
+        "The meeting lasts 90 minutes.",
+        "The export is 40 MB of CSV.",
+    ],
 }
 _OPENINGS = {
     "develop": [
@@ -77,17 +107,40 @@ _OPENINGS = {
         "Predict {target}",
         "build a model that predicts {target}",
         "I want to predict {target}",
+        "do your best on {target}",
+        "target: {target}",
     ],
-    "apart": ["please predict {target} for me", "the target is {target}", "we need to predict the column {target}"],
+    "apart": [
+        "please predict {target} for me",
+        "the target is {target}",
+        "we need to predict the column {target}",
+        "what we care about is {target}",
+        "give me a model for {target}",
+    ],
 }
 _JOINTS = {"develop": [", ", "; ", ". "], "apart": [", and ", " - ", ", also "]}
 _METRIC_SAYINGS = {"develop": ["{m}", "metric: {m}"], "apart": ["judged by {m}", "optimise {m}"]}
 
 
+_LIMITS: tuple[tuple[str, list, float], ...] = (
+    ("constraints.train_time_s", _TIMES, 0.7),
+    ("constraints.model_size_mb", _SIZES, 0.35),
+    ("constraints.latency_ms", _LATENCIES, 0.2),
+    ("constraints.max_trials", _TRIALS, 0.2),
+    ("constraints.llm_cost_usd", _COSTS, 0.15),
+    ("constraints.cpu_cores", _CORES, 0.15),
+    ("model.forbid", _FORBIDDEN, 0.25),
+)
+
+
 @dataclass
 class _Draft:
+    """A request in the making: what it states, in which phrases, and what must be asked and warned of."""
+
     fields: dict[str, Value]
     parts: list[str] = field(default_factory=list)
+    clarify: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def generate(half: str, *, count: int, seed: int) -> Iterator[Example]:
@@ -100,38 +153,74 @@ def generate(half: str, *, count: int, seed: int) -> Iterator[Example]:
 def _example(half: str, rng: random.Random) -> Example:
     task = rng.choice(list(_COLUMNS))
     target = rng.choice(_COLUMNS[task])
+    draft = _drawn(half, task, target, rng)
+    text = rng.choice(_STYLES[half])(draft.parts, half, rng)
+    if rng.random() < 0.3:
+        text = f"{text.rstrip('.')}. {rng.choice(_DISTRACTORS[half])}"
+    columns = _columns(target, task, rng)
+    return Example(_noisy(text, rng), draft.fields, draft.clarify, draft.warnings, columns, {"task_type": task})
+
+
+def _drawn(half: str, task: str, target: str, rng: random.Random) -> _Draft:
     draft = _Draft({})
-    has_target = rng.random() > 0.12
-    if has_target:
+    place = HALVES.index(half)
+    if rng.random() > 0.12:
         draft.fields["data.target"] = target
         draft.parts.append(rng.choice(_OPENINGS[half]).format(target=target))
     else:
+        draft.clarify = ("data.target",)
         draft.parts.append({"develop": "build me a model", "apart": "make a good model for this"}[half])
     name, *phrases = rng.choice(_METRICS[task])
     if rng.random() < 0.8:
         draft.fields["metric.name"] = name
-        draft.parts.append(rng.choice(_METRIC_SAYINGS[half]).format(m=rng.choice(phrases[HALVES.index(half)])))
+        draft.parts.append(rng.choice(_METRIC_SAYINGS[half]).format(m=rng.choice(phrases[place])))
     for key, table, chance in _LIMITS:
         if rng.random() < chance:
             value, *sayings = rng.choice(table)
             draft.fields[key] = value
-            draft.parts.append(rng.choice(sayings[HALVES.index(half)]))
+            draft.parts.append(rng.choice(sayings[place]))
+    if rng.random() < 0.05:
+        draft.parts.append(rng.choice(_PERFECT[half]))
+        draft.clarify, draft.warnings = (*draft.clarify, "metric.threshold"), ("no_guarantee_possible",)
     head, *rest = draft.parts
     rng.shuffle(rest)
-    text = rng.choice(_JOINTS[half]).join([head, *rest])
-    if rng.random() < 0.3:
-        text = f"{text.rstrip('.')}. {rng.choice(_DISTRACTORS[half])}"
-    columns = _columns(target, task, rng)
-    return Example(_noisy(text, rng), draft.fields, () if has_target else ("data.target",), (), columns)
+    draft.parts = [head, *rest]
+    return draft
 
 
-_LIMITS: tuple[tuple[str, list, float], ...] = (
-    ("constraints.train_time_s", _TIMES, 0.7),
-    ("constraints.model_size_mb", _SIZES, 0.35),
-    ("constraints.latency_ms", _LATENCIES, 0.2),
-    ("constraints.max_trials", _TRIALS, 0.2),
-    ("model.forbid", _FORBIDDEN, 0.25),
-)
+def _joined(parts: list[str], half: str, rng: random.Random) -> str:
+    return rng.choice(_JOINTS[half]).join(parts)
+
+
+def _chatty(parts: list[str], half: str, rng: random.Random) -> str:
+    hello = {"develop": "Hi, I hope you are well! ", "apart": "hey, quick one from me: "}[half]
+    bye = {"develop": ". Thanks a lot", "apart": ", cheers"}[half]
+    return hello + _joined(parts, half, rng) + bye
+
+
+def _listed(parts: list[str], half: str, rng: random.Random) -> str:
+    mark = {"develop": "- {part}", "apart": "{i}. {part}"}[half]
+    return "\n".join(mark.format(i=i, part=part) for i, part in enumerate(parts, 1))
+
+
+def _bare(parts: list[str], half: str, rng: random.Random) -> str:
+    """Without any punctuation that the phrases do not hold themselves."""
+    return " ".join(parts)
+
+
+def _foreign_tongue(parts: list[str], half: str, rng: random.Random) -> str:
+    start = {"develop": "I would like that you make this: ", "apart": "please you do the following for me, "}[half]
+    return start + _joined(parts, half, rng)
+
+
+def _shouted(parts: list[str], half: str, rng: random.Random) -> str:
+    return _joined(parts, half, rng).upper()
+
+
+_STYLES: dict[str, list[Callable[[list[str], str, random.Random], str]]] = {
+    "develop": [_joined, _joined, _chatty, _listed, _bare, _foreign_tongue],
+    "apart": [_joined, _joined, _chatty, _listed, _shouted, _foreign_tongue],
+}
 
 
 def _columns(target: str, task: str, rng: random.Random) -> tuple[ColumnEvidence, ...]:

@@ -21,7 +21,26 @@ from request_generator import HALVES, generate
 
 HERE = Path(__file__).resolve().parent
 HAND_WRITTEN = HERE.parent / "tests" / "agent" / "understand"
-SETS = ("requests.jsonl", "requests_many.jsonl", "requests_unseen.jsonl")
+SETS = {
+    "requests.jsonl": "developed on",
+    "requests_many.jsonl": "developed on",
+    "requests_developed.jsonl": "developed on",
+    "requests_developed_later.jsonl": "developed on",
+    "requests_unseen.jsonl": "the 40 of before; some were looked at since",
+    "requests_drawn.jsonl": "drawn after the freeze, same author",
+    "requests_blind.jsonl": "by an author who never saw the rules",
+}
+COLUMNS = {
+    "field F1": "field_f1",
+    "exact": "exact",
+    "invented": "invented_per_request",
+    "strict F1": "strict_f1",
+    "strict invented": "strict_invented_per_request",
+    "inferred": "inferred_per_request",
+    "inferred, wrong": "inferred_wrong_per_request",
+    "clarify recall": "clarify_recall",
+    "needless questions": "needless_questions_per_request",
+}
 _N_UNIQUE = {"boolean": 2, "categorical": 3, "numeric": 200, "text": 900, "date": 900}
 
 
@@ -31,11 +50,7 @@ def read(examples: list[Example]) -> Scores:
 
 
 def _understood(example: Example) -> Understanding:
-    """Read one request; a task type that only the table shows counts neither way."""
-    understood = understand(example.request, evidence=example.evidence)
-    if "task_type" not in example.fields:
-        understood.spec.task_type = None
-    return understood
+    return understand(example.request, evidence=example.evidence)
 
 
 def hand_written(name: str) -> list[Example]:
@@ -48,20 +63,19 @@ def hand_written(name: str) -> list[Example]:
             tuple(row.get("clarify", ())),
             tuple(row.get("warnings", ())),
             tuple(ColumnEvidence(key, kind, _N_UNIQUE[kind]) for key, kind in row.get("columns", {}).items()),
+            row.get("inferred", {}),
         )
         for row in rows
     ]
 
 
 def row(name: str, runs: list[Scores]) -> str:
-    """Return a line of the table; medians over seeds, with the range of F1."""
+    """Return a line of the table; medians over seeds, with the range of F1; counts are per request."""
     f1 = [run.field_f1 for run in runs]
     spread = f" ({min(f1):.3f} to {max(f1):.3f})" if len(runs) > 1 else ""
-    middle = {key: statistics.median(getattr(run, key) for run in runs) for key in ("exact", "invented_per_request")}
-    recall = statistics.median(run.clarify_recall for run in runs)
     n = sum(run.n for run in runs)
-    numbers = f"{statistics.median(f1):.3f}{spread} | {middle['exact']:.3f} | {middle['invented_per_request']:.3f}"
-    return f"| {name} | {n} | {numbers} | {recall:.3f} |"
+    cells = [f"{statistics.median(getattr(run, key) for run in runs):.3f}" for key in COLUMNS.values()]
+    return f"| {name} | {n} | {cells[0]}{spread} | {' | '.join(cells[1:])} |"
 
 
 def main() -> None:
@@ -76,13 +90,24 @@ def main() -> None:
         f"synthetic, {half}": [read(list(generate(half, count=chosen.count, seed=s))) for s in range(chosen.seeds)]
         for half in HALVES
     }
-    sets |= {f"hand-written, {name}": [read(hand_written(name))] for name in SETS}
-    head = ["| requests | n | field F1 | exact | invented per request | clarify recall |", "|---|---|---|---|---|---|"]
+    written = {name: what for name, what in SETS.items() if (HAND_WRITTEN / name).exists()}
+    sets |= {f"{name}, {what}": [read(hand_written(name))] for name, what in written.items()}
+    head = [f"| requests | n | {' | '.join(COLUMNS)} |", "|---|---|" + "---|" * len(COLUMNS)]
     table = "\n".join([*head, *(row(name, runs) for name, runs in sets.items())])
     print(table)
     for name, runs in sets.items():
         for mistake in runs[0].mistakes[: chosen.show]:
-            print(name, "|", mistake.request, "| lost", mistake.lost, "| invented", mistake.invented, mistake.not_asked)
+            print(
+                name,
+                "|",
+                mistake.request,
+                "| lost",
+                mistake.lost,
+                "| invented",
+                mistake.invented,
+                mistake.not_asked,
+                mistake.not_warned,
+            )
     if chosen.write:
         today = datetime.date.today().isoformat()
         command = f"python benchmarks/request_understanding.py --count {chosen.count} --seeds {chosen.seeds} --write"

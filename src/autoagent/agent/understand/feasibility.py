@@ -49,6 +49,9 @@ _NEVER_WRONG = re.compile(
     r"|perfect(?:ly)? (?:accura\w+|predict\w*|model|classif\w*|score)|100 ?(?:%|percent) (?:accura\w*|right|of the time)"
     r")"
 )
+_NEED_NOT = re.compile(
+    r"\b(?:no|not(?: need| have| expect| ask| want)?(?: for)?(?: to| you to| it to)?|(?:don't|doesn't|do not|does not|needn't|dont)(?: \w+){0,3}|no need (?:for|to)(?: \w+)?)\s+(?:a |an |the |be )?$"
+)
 _LAYERS = re.compile(r"\b(\d+)[\s-]+(?:hidden[\s-]+)?layers?\b")
 _BIG = re.compile(r"\b(\d+(?:\.\d+)?)\s?(?:b|billion)[\s-]param\w*")
 _ARCHITECTURE_MB = {"resnet18": 44.7, "resnet50": 97.5, "transformer": 10.0, "yolo": 4.0}
@@ -127,7 +130,7 @@ def _names(values: Mapping[str, Value], key: str) -> set[str]:
 
 def _judge_guarantees(sentence: Sentence, values: Mapping[str, Value], verdict: Verdict) -> None:
     match = _NEVER_WRONG.search(sentence.clean)
-    if match and not re.search(r"\b(?:not|no|don't|needn't)\s+(?:\w+\s+){0,2}$", sentence.clean[: match.start()]):
+    if match and not _NEED_NOT.search(sentence.clean[: match.start()]):
         verdict.warnings.append("no_guarantee_possible")
         verdict.notices.append(f"No model can promise this: {sentence.words(*match.span())!r}.")
         verdict.ask("metric.threshold", "No model is never wrong; which error rate is acceptable?")

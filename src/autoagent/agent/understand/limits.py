@@ -60,10 +60,15 @@ _RATE_AFTER = re.compile(r"^\s*(?:per|an?|each|every|/)\s?\w+")
 _FOR_OTHER = re.compile(
     r"\b(?:budget|money|fund\w*)\s+(?:for|of)\s+(?!this\b|it\b|the (?:llm|run|search|job)\b|at most|up to|\W*\d|\|)(?:the\s+|our\s+)?[a-z]+"
 )
-_JOINING = r"(?:and|also|plus|then|or|oh|so|with|well|maybe|say|let's say|just|ok|okay|about|around|roughly|approximately|approx\.?|ca\.?|but|total|overall|please|pls|thanks|thank you|that's|thats|it's|only|additionally|moreover|furthermore|next|finally|lastly|second|third|time|a|the|of)"
+_JOINING = r"(?:and|also|plus|then|or|oh|so|with|well|maybe|say|let's say|just|ok|okay|about|around|roughly|approximately|approx\.?|ca\.?|but|total|overall|please|pls|thanks|thank you|that's|thats|it's|only|additionally|moreover|furthermore|next|finally|lastly|second|third|time|a|the|of|per \w+|/\s?\w+|tops|max|at most)"
 _JOINING_BEFORE = re.compile(rf"^(?:\s*(?:{_JOINING}\b|[-*:;.]))+")
 _JOINING_AFTER = re.compile(
     rf"^(?:\s*(?:{_JOINING}|or so|no more|not more|flat|sharp|exactly|tops|max))+\s*$|^\s*(?:no|without|only|use|using|predict\w*|target|for|on|and|with|plus)\s.*$"
+)
+# Words before the next quantity or metric that lead to it: in "45 s latency under 20 ms" the latency is the 20 ms.
+_LEADS_ON = re.compile(
+    r"(?:(?<!per\s)(?<!each\s)(?<!every\s)\b(?:latency|inference|model|models|size|budget|time|training|limit|cost|memory|metric|score|target|label|predictions?|answers?|p\d\d)\s*)*"
+    r"(?:\b(?:under|below|at most|within|of|in|max(?:imum)?|up to|is|no more than|no bigger than|smaller than|less than|than|for)\b|[:=<]|\s)*$"
 )
 _HABIT_AFTER = re.compile(
     r"^[\s-]*(?:on average|typically|usually|normally|so far|already|ago|late\b|early\b|delay|(?:a|per|each|every) (?:day|week|month|night|shift|year|visit|session|game)\b|of (?:sleep|work|walking|driving|exercise|battery|video|audio|music|delay|rest|waiting)|on the (?:last|old|previous|phone|road|bus|train)|drive|walk|flight|ride|trip|commute|shift|meeting|lecture|film|movie|song|from (?:the|here)|away|notice|in the past)"
@@ -96,7 +101,7 @@ def read_limits(sentence: Sentence, *, edges: Sequence[tuple[int, int]] = ()) ->
     for quantity in found:
         before, after = sentence.clause(quantity.start, quantity.end)
         near = _between(quantity, before, after, ends)
-        key = _role(sentence, quantity, (before, after), near)
+        key = _role(quantity, (before, after), near, alone=_follows_another(quantity, ends, sentence.clean))
         if key is None:
             continue
         factor = 1000 if key in ("constraints.latency_ms", "constraints.detection_delay_ms") else 1
@@ -110,14 +115,16 @@ def _between(quantity: Quantity, before: str, after: str, ends: Sequence[tuple[i
     left = max((end for _, end in ends if end <= quantity.start), default=0)
     right = min((start for start, _ in ends if start >= quantity.end), default=len(after) + quantity.end)
     room = quantity.start - left
-    return before[-room:] if 0 < room < len(before) else before if room else "", after[: right - quantity.end]
+    earlier = before[-room:] if 0 < room < len(before) else before if room else ""
+    later = after[: right - quantity.end]
+    return earlier, _LEADS_ON.sub("", later) if right - quantity.end <= len(after) else later
 
 
-def _role(sentence: Sentence, quantity: Quantity, clause: tuple[str, str], near: tuple[str, str]) -> str | None:
+def _role(quantity: Quantity, clause: tuple[str, str], near: tuple[str, str], *, alone: bool) -> str | None:
     if quantity.dimension == "duration_s":
-        return _duration_role(quantity, clause, near)
+        return _duration_role(quantity, clause, near, alone=alone)
     if quantity.dimension == "size_mb":
-        return _size_role(quantity, *near)
+        return _size_role(quantity, clause, near, alone=alone)
     if quantity.dimension == "usd":
         return _money_role(*clause)
     if quantity.dimension == "energy_wh" and not _ENERGY_AWAY.search(clause[0][-40:]):
@@ -125,12 +132,18 @@ def _role(sentence: Sentence, quantity: Quantity, clause: tuple[str, str], near:
     return None
 
 
+def _follows_another(quantity: Quantity, edges: Sequence[tuple[int, int]], clean: str) -> bool:
+    """Say whether a quantity stands right behind another field, as in "predict price rmse five minutes"."""
+    left = max((end for _, end in edges if end <= quantity.start), default=0)
+    return left > 0 and not _JOINING_BEFORE.sub("", clean[left : quantity.start]).strip()
+
+
 def _is_bare(before: str, after: str) -> bool:
     """Say whether a quantity stands alone in its clause, joining words aside: "and also thirty minutes please"."""
     return not _JOINING_BEFORE.sub("", before).strip(" -:;") and not _JOINING_AFTER.sub("", after).strip(" .!?-:;")
 
 
-def _duration_role(quantity: Quantity, clause: tuple[str, str], near: tuple[str, str]) -> str | None:
+def _duration_role(quantity: Quantity, clause: tuple[str, str], near: tuple[str, str], *, alone: bool) -> str | None:
     before, after = clause
     words = f"{near[0][-70:]} | {near[1][:50]}"
     if _SPAN_BEFORE.search(before) or _DATED.search(after):
@@ -142,21 +155,21 @@ def _duration_role(quantity: Quantity, clause: tuple[str, str], near: tuple[str,
     if _HABIT_AFTER.search(after) or _HABIT_BEFORE.search(before):
         return None
     cued = bool(_CUE_BEFORE.search(near[0])) or bool(_CUE_AFTER.search(near[1]))
-    bare = _is_bare(*near)
+    bare = _is_bare(*near) or alone
     if 0 < quantity.value < 1 or (quantity.unit.startswith(("m", "u")) and quantity.unit.endswith("s")):
         return "constraints.latency_ms" if cued or bare or not near[0].strip() else None
     return (
         "constraints.train_time_s"
-        if _is_budget(quantity, before, f"{before[-70:]} | {after[:50]}", cued, bare)
+        if _is_budget(quantity, before, f"{before[-70:]} | {after[:50]}", cued, bare, alone)
         else None
     )
 
 
-def _is_budget(quantity: Quantity, before: str, words: str, cued: bool, bare: bool) -> bool:
+def _is_budget(quantity: Quantity, before: str, words: str, cued: bool, bare: bool, alone: bool) -> bool:
     if quantity.unit == "s" and quantity.value < 2 and not cued:
         return False
     trains = bool(_TRAIN.search(words))
-    if _EVENT.search(before) and not trains and (quantity.value >= 3600 or not (cued or bare)):
+    if _EVENT.search(before) and not (trains or alone) and (quantity.value >= 3600 or not (cued or bare)):
         return False
     hours = quantity.unit in ("hour", "h", "hr", "min", "minute")
     if quantity.value > 7200 and not hours and not trains:
@@ -164,10 +177,11 @@ def _is_budget(quantity: Quantity, before: str, words: str, cued: bool, bare: bo
     return cued or trains or bare
 
 
-def _size_role(quantity: Quantity, before: str, after: str) -> str | None:
-    near_before, near_after = before[-45:], after[:35]
-    if _GPU_MEMORY.search(near_before) or re.search(r"^\s*(?:of )?(?:gpu|v-?ram|graphics|video)", near_after):
+def _size_role(quantity: Quantity, clause: tuple[str, str], near: tuple[str, str], *, alone: bool) -> str | None:
+    if _GPU_MEMORY.search(clause[0][-45:]) or re.search(r"^\s*(?:of )?(?:gpu|v-?ram|graphics|video)", clause[1]):
         return "constraints.gpu_memory_mb"
+    before, after = near
+    near_before, near_after = before[-45:], after[:35]
     if _OTHER_MEMORY.search(near_after[:18]) or re.search(r"\b(?:ram|memory)\b[^,]{0,12}$", near_before):
         return None
     limited = bool(_CUE_BEFORE.search(before)) or bool(_CUE_AFTER.search(after))
@@ -185,7 +199,7 @@ def _size_role(quantity: Quantity, before: str, after: str) -> str | None:
         r"^\s*(?:of )?(?:csv|parquet|data|dataset|logs?|table|images|text|records|dump|spreadsheet|json)\b", near_after
     ):
         return None
-    return "constraints.model_size_mb" if is_model or limited or _is_bare(before, after) else None
+    return "constraints.model_size_mb" if is_model or limited or alone or _is_bare(before, after) else None
 
 
 def _money_role(before: str, after: str) -> str | None:
@@ -213,7 +227,7 @@ _COUNTS: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
     (key, re.compile(pattern), factor)
     for key, pattern, factor in (
         ("constraints.early_stop_patience_trials", rf"(?:stop|give up|quit|patience)[^,;.]{{0,30}}?\b({NUM})\s+(?:(?:useless|bad|fruitless|failed|non-improving|consecutive|straight)\s+)*(?:trials?|configurations?|configs?|experiments?|runs?|attempts?|rounds?|tries)\b|\b({NUM})\s+(?:trials?|configurations?|experiments?|runs?|attempts?)\s+(?:in a row\s+)?(?:without|with no|bring no)\s+(?:an? |any )?(?:improve\w*|gain|progress)|patience (?:of )?({NUM})", 1),
-        ("constraints.max_trials", rf"\b({NUM})\s+(?:different\s+|hpo\s+|search\s+|tuning\s+|optuna\s+)?(?:trials?|configurations?|configs?|experiments|hyper-?parameter (?:sets|settings|combinations)|attempts|candidates|evaluations|models? (?:tried|at most|max))\b(?!\s+(?:in a row|without|with no|bring|straight))|\b(?:trials?|configurations|experiments|attempts)\s*(?:<=?|:|=|limit(?: of)?|budget(?: of)?|max(?:imum)?)\s*({NUM})|\btry (?:at most |no more than |up to |only |max )?({NUM}) (?:models|things|settings|combinations|setups)", 1),
+        ("constraints.max_trials", rf"\b({NUM})\s+(?:different\s+|hpo\s+|search\s+|tuning\s+|optuna\s+)?(?:trials?|trails?|configurations?|configs?|experiments|hyper-?parameter (?:sets|settings|combinations)|attempts|candidates|evaluations|models? (?:tried|at most|max))\b(?!\s+(?:in a row|without|with no|bring|straight))|\b(?:trials?|configurations|experiments|attempts)\s*(?:<=?|:|=|limit(?: of)?|budget(?: of)?|max(?:imum)?)\s*({NUM})|\btry (?:at most |no more than |up to |only |max )?({NUM}) (?:models|things|settings|combinations|setups)", 1),
         ("constraints.params_m", rf"\b({NUM})\s?(?:trainable |learnable |model )?(?:param(?:eter)?s?|weights(?! file))\b", 1e-6),
         ("constraints.params_m", rf"\b({NUM})\s?m(?:illion)?[\s-]?(?:trainable |learnable )?param(?:eter)?s?\b", 1),
         ("constraints.gflops", rf"\b({NUM})\s?g(?:iga)?-?flops?\b", 1),

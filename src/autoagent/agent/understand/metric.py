@@ -127,7 +127,7 @@ _VALUE_BEFORE = re.compile(
 _BARE_AFTER = re.compile(rf"^\s+(?P<n>0?\.\d+)(?![\w@:])|^\s*(?P<n2>{NUM})\s?(?P<p>%)")
 _BARE_SHARE = re.compile(rf"^\s*(?P<n>{NUM})\s?(?P<p>%|percent)(?!\w)")
 _UNITS_AFTER = re.compile(
-    r"^\s*(?:ms|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|days?|[kmg]b|megs?|megabytes?|kilobytes?|gigabytes?|trials?|cores?)\b"
+    r"^\s*(?:ms|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|days?|[kmg]b|megs?|megabytes?|kilobytes?|gigabytes?|trials?|cores?|\$|dollars?|cents?|bucks)\b"
 )
 _UNWANTED = re.compile(
     r"^\s*(?:is|are|was)?(?: not|n't)\s+(?:that |so |very |really |too )?(?:important|relevant|interesting|needed|what|the point|a good|good|useful|helpful|suitable|the metric|ok)|^\s*(?:does(?: not|n't)|do(?: not|n't)) (?:matter|count|help|interest)|^\s*(?:is|would be) (?:irrelevant|unimportant|misleading|useless|a bad|meaningless)"

@@ -49,9 +49,9 @@ def read_fields(sentence: Sentence, evidence: DataEvidence) -> Fields:
         *_split(sentence, columns),
         *_horizon(sentence, task),
     ]
-    edges = [(found.start, found.end) for found in (*columns, *metric)]
-    findings += [*read_limits(sentence, edges=edges), *read_counts(sentence), *read_setting(sentence)]
-    findings += [*read_models(sentence), *monotone, *read_bits(sentence)]
+    others = [*read_counts(sentence), *read_setting(sentence), *read_models(sentence)]
+    edges = [(found.start, found.end) for found in (*columns, *metric, *others)]
+    findings += [*read_limits(sentence, edges=edges), *others, *monotone, *read_bits(sentence)]
     return merge(sentence, _reconcile(findings))
 
 
