@@ -51,7 +51,7 @@ _HALF_FRACTIONS = re.compile(
     r"\b(three|3)[\s-]quarters?\s+of\s+an?\s+|\b(?:an?\s+)?quarter(?:\s+of)?\s+(?:an?\s+)?(?=hour|hr|day|minute|gig|gb|mb|million|meg)|\bhalf(?:\s+an?)?[\s-]+(?:of\s+an?\s+)?(?=hour|hr|day|minute|gig|gb|mb|million|meg|second|percent|dollar|buck|cent|milli)"
 )
 _AND_A = re.compile(
-    rf"\b(?:(?P<n>{NUM})|an?|one)\s+and\s+(?:a\s+)?(?P<f>half|quarter)\b(?=\s*[a-z])"
+    rf"\b(?:(?P<n>{NUM})|an?|one)\s+and\s+(?:a\s+)?(?P<f>half|quarter)\b(?=\s*[a-z])(?!\s+of\s+an?\b)"
     rf"|\b(?P<n2>{NUM}|an?|one)\s+(?P<u>hours?|minutes?|hrs?|mins?|days?)\s+and\s+a\s+(?P<f2>half|quarter)\b"
 )
 _MIXED = re.compile(

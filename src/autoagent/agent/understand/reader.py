@@ -40,18 +40,11 @@ def read_fields(sentence: Sentence, evidence: DataEvidence) -> Fields:
     facts = list(read_facts(sentence))
     metric = list(read_metric(sentence))
     task = _task(sentence, paths, metric)
-    findings = [
-        *task,
-        *paths,
-        *columns,
-        *facts,
-        *metric,
-        *_split(sentence, columns),
-        *_horizon(sentence, task),
-    ]
-    others = [*read_counts(sentence), *read_setting(sentence), *read_models(sentence)]
-    edges = [(found.start, found.end) for found in (*columns, *metric, *others)]
-    findings += [*read_limits(sentence, edges=edges), *others, *monotone, *read_bits(sentence)]
+    findings = [*task, *paths, *columns, *facts, *metric, *_split(sentence, columns), *_horizon(sentence, task)]
+    findings += [*read_counts(sentence), *read_setting(sentence), *read_models(sentence), *monotone]
+    findings += read_bits(sentence)
+    edges = [(found.start, found.end) for found in findings if found.key not in ("task_type", "data.time_key")]
+    findings += read_limits(sentence, edges=edges)
     return merge(sentence, _reconcile(findings))
 
 

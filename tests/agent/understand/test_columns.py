@@ -1,0 +1,74 @@
+"""Columns: the target however it is led to, and the parts that other columns play."""
+
+import pytest
+
+from autoagent.agent.spec import DataSpec
+from autoagent.agent.understand import ColumnEvidence, DataEvidence, understand
+
+NAMES = ("churned", "age", "customer_id", "msg", "signup_date", "a")
+TABLE = DataEvidence(tuple(ColumnEvidence(name, "numeric", 200) for name in NAMES), 1000)
+
+
+def data(sentence: str, evidence: DataEvidence | None = TABLE) -> DataSpec:
+    return understand(sentence, evidence=evidence).spec.data
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "do your best on churned",
+        "squeeze the most out of churned, log loss",
+        "work on churned, 90 seconds",
+        "I care about churned only",
+        "what we're after is churned",
+        "the column of interest is churned",
+        "gimme a churned model",
+        "we'd like churned predicted",
+        "preidct churned",
+        "PREDICT CHURNED",
+        "target=churned",
+        "churned; 5 min",
+        "- target: churned\n- 5 min",
+        "predict churned from age",
+    ],
+)
+def test_the_target_is_found_however_it_is_led_to(sentence: str) -> None:
+    assert data(sentence).target == "churned"
+
+
+def test_a_repeated_noun_ends_the_list_of_text_fields() -> None:
+    found = data("tell spam from ham with the text field msg, column churned")
+    assert (found.text_fields, found.target) == (["msg"], "churned")
+    found = data("ignore column customer_id, column churned is the target")
+    assert (found.features_exclude, found.target) == (["customer_id"], "churned")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "ignore customer_id and age",
+        "leave out customer_id, age",
+        "without looking at customer_id or age",
+        "never touch customer_id, age",
+    ],
+)
+def test_columns_to_leave_out_are_read_as_a_list(words: str) -> None:
+    assert data(f"predict churned, {words}").features_exclude == ["customer_id", "age"]
+
+
+def test_the_little_word_a_is_no_column() -> None:
+    assert data("predict churned without a GPU").features_exclude is None
+
+
+def test_groups_and_time_are_read() -> None:
+    assert (
+        data("predict churned, rows of the same customer_id must not be in both train and test").group_key
+        == "customer_id"
+    )
+    assert data("predict churned, split by time on signup_date").time_key == "signup_date"
+
+
+def test_without_a_table_the_request_names_the_columns() -> None:
+    found = data("In sensors.tsv the column named 'broken' is my target", None)
+    assert (found.path, found.target) == ("sensors.tsv", "broken")
+    assert data("make me something good", None).target is None

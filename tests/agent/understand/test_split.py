@@ -1,0 +1,46 @@
+"""Splits: kinds, folds and test parts."""
+
+import pytest
+
+from autoagent.agent.spec import SplitSpec
+from autoagent.agent.understand import ColumnEvidence, DataEvidence, understand
+
+TABLE = DataEvidence((ColumnEvidence("dx", "categorical", 3), ColumnEvidence("site", "categorical", 9)), 1000)
+
+
+def split(words: str) -> SplitSpec:
+    return understand(f"predict dx, {words}", evidence=TABLE).spec.split
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "k"),
+    [
+        ("stratified 5-fold", "stratified", 5),
+        ("10-fold cross-validation with stratification", "stratified", 10),
+        ("five-fold cross validation", "kfold", 5),
+        ("startified 5-fold", "stratified", 5),
+        ("grouped 4-fold by site", "group", 4),
+        ("random split", "random", None),
+        ("walk-forward", "rolling_origin", None),
+    ],
+)
+def test_a_kind_keeps_its_folds(words: str, kind: str, k: int | None) -> None:
+    found = split(words)
+    assert (found.kind, found.k) == (kind, k)
+
+
+@pytest.mark.parametrize(
+    ("words", "share"),
+    [("hold out 20% for testing", 0.2), ("a 70/30 split", 0.3), ("hold back a quarter of the rows as test", 0.25)],
+)
+def test_a_test_part_is_read_as_a_share(words: str, share: float) -> None:
+    assert split(words).test == share
+
+
+def test_groups_without_a_column_are_asked_for() -> None:
+    assert "data.group_key" in understand("keep groups apart, predict dx", evidence=TABLE).spec.clarify
+
+
+@pytest.mark.parametrize("words", ["no cross-validation", "a random forest"])
+def test_what_is_denied_or_part_of_a_name_is_no_split(words: str) -> None:
+    assert split(words).kind is None
