@@ -57,7 +57,7 @@ def test_the_delivered_script_runs_alone(delivered: tuple[SmallRun, Path], tmp_p
     run.frame.drop(columns="size").assign(size=run.frame["size"], other="x").to_csv(rows, index=False)
     command = [sys.executable, "-I", "-W", "error", "-c", LOCKED, str(folder / "predict.py"), str(rows), "-o", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, "note: columns that the model does not use: 'other'\n")
     found, model = pd.read_csv(out), Model.load(folder)
     assert found["prediction"].tolist() == model.predict(run.frame).tolist()
     np.testing.assert_allclose(found[["p_no", "p_yes"]], model.predict_proba(run.frame), rtol=1e-5)
@@ -107,6 +107,71 @@ def test_all_the_faults_of_the_columns_are_said_at_once(delivered: tuple[SmallRu
         Model.load(folder).predict(wrong)
     with pytest.raises(InputError, match="must be a pandas DataFrame, not list"):
         Model.load(folder).predict([1, 2])  # type: ignore[arg-type]  # the fault under test
+
+
+def test_a_name_that_is_nearly_right_is_pointed_out(delivered: tuple[SmallRun, Path]) -> None:
+    run, folder = delivered
+    with pytest.raises(InputError, match=r"missing columns: 'colour'.* Is 'Color' meant for 'colour'\?"):
+        Model.load(folder).check(run.frame.rename(columns={"colour": "Color"}))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("size", "big", "'big'; allowed: a number from"),
+        ("size", True, "True; allowed: a number from"),
+        ("size", float("inf"), "inf; allowed: a number from"),
+        ("size", "1,5", "'1,5'; allowed: a number from"),
+        ("day", "soon", "'soon'; allowed: a date such as"),
+        ("day", "2024-13-45", "'2024-13-45'; allowed: a date such as"),
+        ("day", 5, "5; allowed: a date such as"),
+        ("colour", ["red"], "['red']; allowed: a text, a number, true or false"),
+    ],
+)
+def test_a_wrong_cell_is_named_or_with_leave_read_as_missing(
+    delivered: tuple[SmallRun, Path], column: str, value: object, told: str
+) -> None:
+    run, folder = delivered
+    model, rows = Model.load(folder), run.frame.head(5).astype(object)
+    rows.at[2, column] = value
+    with pytest.raises(InputError) as caught:
+        model.check(rows)
+    assert f"row 3, column {column!r}: {told}" in str(caught.value)
+    (note,) = model.check(rows, lenient=True)
+    assert note.startswith(f"1 cell of {column!r} read as missing; the first is ")
+    assert np.isfinite(model.predict_proba(rows.drop(columns="colour").assign(colour="red"))).all()
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), "", "NA", " ? ", "-2.5", 7])
+def test_empty_cells_and_numbers_written_as_text_are_numbers(delivered: tuple[SmallRun, Path], value: object) -> None:
+    run, folder = delivered
+    rows = run.frame.head(3).astype(object)
+    rows.at[1, "size"] = value
+    assert Model.load(folder).check(rows) == []
+
+
+def test_many_wrong_cells_are_told_in_part_and_counted(delivered: tuple[SmallRun, Path]) -> None:
+    run, folder = delivered
+    with pytest.raises(InputError) as caught:
+        Model.load(folder).check(run.frame.assign(size="x"))
+    lines = str(caught.value).splitlines()
+    assert lines[0].startswith("row 1, column 'size'")
+    assert (len(lines), lines[-1]) == (11, "and 190 more cells")
+
+
+def test_categories_that_training_did_not_see_are_counted(delivered: tuple[SmallRun, Path]) -> None:
+    run, folder = delivered
+    rows = run.frame.head(4).assign(colour=["red", "mauve", "teal", None], y="no", more=1)
+    assert Model.load(folder).check(rows) == [
+        "2 rows have a category in 'colour' that training hardly saw: 'mauve', 'teal'",
+        "columns that the model does not use: 'more'",
+    ]
+
+
+def test_the_training_rows_have_no_fault(delivered: tuple[SmallRun, Path]) -> None:
+    run, folder = delivered
+    assert Model.load(folder).check(run.frame) == []
+    assert Model.load(folder).check(run.frame.iloc[:0]) == []
 
 
 def test_no_rows_give_no_answers(delivered: tuple[SmallRun, Path], tmp_path: Path) -> None:

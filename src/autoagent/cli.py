@@ -47,14 +47,14 @@ class What(StrEnum):
 
 
 def main() -> None:
-    """Run the command line: 0 is well, 2 is the user's to mend, 130 is Ctrl+C, anything else is 1."""
+    """Run the command line: 0 is well, 2 is the user's to mend, 130 is Ctrl+C or SIGTERM, anything else is 1."""
     try:
-        app(standalone_mode=False)
-    except KeyboardInterrupt:
+        code = app(standalone_mode=False)  # what a command raised as typer.Exit comes back as its code
+    except KeyboardInterrupt as stop:
+        _say(str(stop) or "Stopped.")
         raise SystemExit(130) from None
-    except typer.Exit as stop:
-        raise SystemExit(stop.exit_code) from None
     except typer.Abort:
+        _say("Stopped.")
         raise SystemExit(130) from None
     except AutoAgentError as error:
         _say_error(error)
@@ -65,6 +65,7 @@ def main() -> None:
             raise
         show()
         raise SystemExit(2) from None
+    raise SystemExit(code if isinstance(code, int) else 0)
 
 
 @app.command()
@@ -95,7 +96,11 @@ def run(  # noqa: PLR0913 - each is an option of the command line
             if yes or not error.missing or not sys.stdin.isatty():
                 raise
             _say_error(error)
-            request = f"{request} {typer.prompt('Please say it')}"
+            said = typer.prompt("Please say it (nothing ends)", default="", show_default=False, err=True).strip()
+            if not said:
+                _say("Nothing was said, and nothing was spent.")
+                raise typer.Exit(2) from error
+            request = f"{request}. {said}"
             began = None  # the time that a person takes to answer is not the run's
             continue
         return _show_result(result)
@@ -160,19 +165,15 @@ def predict(
     run: RunArgument,
     rows: Annotated[Path, typer.Argument(help="New rows, in any format that run reads.")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="CSV file; the screen when left out.")] = None,
+    lenient: Annotated[bool, typer.Option("--lenient", help="Read cells of the wrong type as missing.")] = False,
     out: OutOption = RUNS,
 ) -> None:
     """Predict new rows with a run's model."""
-    from autoagent.agent.api import load
-    from autoagent.data.readers import read_table
-    from autoagent.errors import DataError
-    from autoagent.inference import InputError, answer
+    from autoagent.agent.predicting import predict_file
 
-    model = load(_find(run, out))
-    try:
-        table = answer(model, read_table(rows).frame)
-    except InputError as error:
-        raise DataError(str(error)) from error
+    table, notes = predict_file(_find(run, out), rows, lenient=lenient)
+    for text in notes:
+        _say(f"note: {text}")
     table.to_csv(output or sys.stdout, index=False)
 
 
@@ -188,7 +189,7 @@ def serve(
     from autoagent.agent.api import load
     from autoagent.serve.app import serve_model
 
-    serve_model(load(_find(run, out)), host=host, port=port, token=token)
+    serve_model(load(_find(run, out)), host=host, port=port, token=token, say=_say)
 
 
 @app.command("list")
@@ -260,6 +261,9 @@ def _show_result(result: Result) -> None:
         mark = "✓" if row["ok"] else "✗"
         typer.echo(f"{mark} {row['key']}: {_short(row['measured'])} ({sign} {_short(row['limit'])})")
     typer.echo(f"model:  {result.folder.model}\nreport: {result.report}")
+    if result.was_interrupted:
+        _say("You stopped the search; this is the best until then.")
+        raise typer.Exit(130)
 
 
 def _short(value: object) -> str:
@@ -283,6 +287,10 @@ def _say_error(error: Exception) -> None:
     from rich.text import Text
 
     Console(stderr=True, highlight=False, soft_wrap=True).print(Text(f"error: {_plain(str(error))}", style="red"))
+
+
+def _say(text: str) -> None:
+    typer.echo(_plain(text), err=True)
 
 
 def _plain(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import difflib
 import functools
 import itertools
 import json
@@ -16,7 +17,7 @@ import re
 import statistics
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ SCALED_LIMIT = 100.0  # of standardised numbers, so that one odd cell cannot out
 DATE_FIELDS = ("year", "month", "day", "weekday", "hour", "epoch_days")
 _WORD = re.compile(r"\w+")
 _MAX_TEXT = 20_000  # characters of one cell that are read
+_MAX_FAULTS = 10  # that are told one by one
+_MAX_NAMES = 20  # columns that are named in one message
 _CHUNK = 20_000  # rows predicted at once
 _MISSING_TEXTS = ["", "?", "NA", "N/A", "n/a", "na", "NaN", "nan", "null", "NULL", "None", "#N/A", "-nan", "missing"]
 
@@ -206,6 +209,8 @@ class Recipe:
             raise InputError(f"recipe format {recipe.get('format')!r} is not {FORMAT}; use the version that wrote it")
         self._impute = bool(recipe["impute"])
         self._steps = [_STEPS[block["kind"]](block, self._impute) for block in recipe["blocks"]]
+        self.levels = {block["column"]: block["levels"] for block in recipe["blocks"] if "levels" in block}
+        self.date_forms = {block["column"]: block["form"] for block in recipe["blocks"] if block["kind"] == "date"}
         self.width = int(recipe["width"])
 
     def apply(self, cells: Cells) -> Matrix:
@@ -423,7 +428,120 @@ class Model:
         faults = [f"missing columns: {', '.join(map(repr, missing))}"] * bool(missing)
         faults += [f"columns that occur twice: {', '.join(map(repr, twice))}"] * bool(twice)
         if faults:
-            raise InputError(f"{'; '.join(faults)}. The model needs: {', '.join(map(repr, wanted))}")
+            hint = "".join(f" Is {other!r} meant for {name!r}?" for name, other in _near(missing, names, wanted))
+            raise InputError(f"{'; '.join(faults)}. The model needs: {_named(wanted)}.{hint}")
+
+    def check(self, frame: pd.DataFrame, *, lenient: bool = False) -> list[str]:
+        """Check every cell against what its column holds; ``predict`` itself reads what is wrong as missing.
+
+        Args:
+            frame: the rows.
+            lenient: tell wrong cells in the notes instead of raising.
+
+        Returns:
+            What is worth knowing, one sentence each: categories that are new, columns that are not used.
+
+        Raises:
+            InputError: columns are missing or named twice, or cells are wrong; names row, column, value and what is
+                allowed. The first row is 1.
+        """
+        self._check(frame)
+        cells, roles = Cells(frame), self.facts["roles"]
+        wrong = {name: np.flatnonzero(self._wrong(cells, name, role)) for name, role in roles.items()}
+        if not lenient:
+            _raise_wrong(cells, wrong, roles)
+        notes = [_wrong_note(cells, name, rows, roles[name]) for name, rows in wrong.items() if len(rows)]
+        levels = [name for name, role in roles.items() if role == "categorical"]
+        notes += [note for name in levels if (note := self._news(cells, name, wrong[name]))]
+        unused = [name for name in map(str, frame.columns) if name.strip() not in {*roles, self.facts["target"]}]
+        return notes + [f"columns that the model does not use: {_named(unused)}"] * bool(unused)
+
+    def _wrong(self, cells: Cells, column: str, role: str) -> NDArray[np.bool_]:
+        """Say of each cell whether it is there and cannot be what its column holds."""
+        series = cells.series(column)
+        if series is None or not len(series):
+            return np.zeros(cells.n, dtype=bool)
+        mixed = isinstance(series.dtype, np.dtype) and series.dtype.kind == "O"
+        if role == "numeric":
+            number = np.abs(_as_numbers(series)) <= NUMBER_LIMIT
+            fits = number & ~_is_kind(series, bool | np.bool_) if mixed else number & (series.dtype.kind != "b")
+        elif role == "date":
+            form = next((r.date_forms[column] for r in self._recipes.values() if column in r.date_forms), "mixed")
+            fits = ~np.isnan(cells.dates(column, form)[:, 0]) & ~(_is_kind(series, int | float) if mixed else False)
+        else:
+            fits = ~_is_kind(series, list | dict) if mixed else np.ones(cells.n, dtype=bool)
+        return np.asarray(~fits & ~_is_missing(series))
+
+    def _news(self, cells: Cells, column: str, wrong: NDArray[np.int64]) -> str:
+        """Count the cells whose category the model does not know."""
+        known = {str(name) for name in self.facts.get("ranges", {}).get(column, ())}
+        known.update(*(recipe.levels.get(column, ()) for recipe in self._recipes.values()))
+        codes, texts = cells.levels(column)
+        codes = np.delete(codes, wrong)
+        new = [i for i in np.unique(codes) if i >= 0 and texts[i] not in known]
+        count = int(np.isin(codes, new).sum())
+        rows = "1 row has" if count == 1 else f"{count} rows have"
+        names = _named(texts[i] for i in new)
+        return f"{rows} a category in {column!r} that training hardly saw: {names}" if new else ""
+
+
+_ALLOWED = {
+    "numeric": f"a number from -{NUMBER_LIMIT:g} to {NUMBER_LIMIT:g}",
+    "date": "a date such as 2024-05-31",
+    "categorical": "a text, a number, true or false",
+    "text": "a text",
+}
+
+
+def _is_kind(series: pd.Series, kinds: Any) -> NDArray[np.bool_]:  # noqa: ANN401 - types, or a union of some
+    return np.array([isinstance(cell, kinds) for cell in series], dtype=bool)
+
+
+def _is_missing(series: pd.Series) -> NDArray[np.bool_]:
+    empty = series.isna().to_numpy(dtype=bool)
+    if pd.api.types.is_numeric_dtype(series.dtype):
+        return empty
+    return np.asarray(empty | series.astype(str).str.strip().isin(_MISSING_TEXTS).to_numpy(dtype=bool))
+
+
+def _raise_wrong(cells: Cells, wrong: Mapping[str, NDArray[np.int64]], roles: Mapping[str, str]) -> None:
+    places = sorted((int(row), name) for name, rows in wrong.items() for row in rows[:_MAX_FAULTS])
+    if not places:
+        return
+    told = [
+        f"row {row + 1}, column {name!r}: {_shown(cells, name, row)}; allowed: {_ALLOWED[roles[name]]}, or nothing"
+        for row, name in places[:_MAX_FAULTS]
+    ]
+    more = sum(len(rows) for rows in wrong.values()) - len(told)
+    raise InputError("\n".join([*told, *([f"and {more} more cells"] if more else [])]))
+
+
+def _wrong_note(cells: Cells, column: str, rows: NDArray[np.int64], role: str) -> str:
+    first = f"the first is {_shown(cells, column, int(rows[0]))} in row {rows[0] + 1}"
+    count = "1 cell" if len(rows) == 1 else f"{len(rows)} cells"
+    return f"{count} of {column!r} read as missing; {first}; allowed: {_ALLOWED[role]}, or nothing"
+
+
+def _shown(cells: Cells, column: str, row: int) -> str:
+    series = cells.series(column)
+    value = None if series is None else series.iloc[row]
+    if hasattr(value, "item"):
+        value = value.item()
+    text = f"{value:g}" if isinstance(value, float) else repr(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def _near(missing: Sequence[str], names: Sequence[str], wanted: Sequence[str]) -> list[tuple[str, str]]:
+    """Pair missing columns with unused ones of nearly the same name."""
+    unused = {name.lower(): name for name in names if name not in wanted}
+    found = [(name, difflib.get_close_matches(name.lower(), list(unused), n=1, cutoff=0.75)) for name in missing]
+    return [(name, unused[close[0]]) for name, close in found if close]
+
+
+def _named(names: Iterable[str]) -> str:
+    listed = list(names)
+    shown = ", ".join(map(repr, listed[:_MAX_NAMES]))
+    return shown if len(listed) <= _MAX_NAMES else f"{shown} and {len(listed) - _MAX_NAMES} more"
 
 
 def _classes(names: Sequence[str], kind: str) -> NDArray[Any]:
@@ -487,12 +605,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, help="a .csv file; the terminal where left out")
     parser.add_argument("--model", type=Path, default=Path(__file__).resolve().parent, help="another model folder")
     parser.add_argument("--threads", type=int, default=1, help="for large files")
+    parser.add_argument("--lenient", action="store_true", help="read cells of the wrong type as missing, and say so")
     options = parser.parse_args(arguments)
     try:
-        table = answer(Model.load(options.model, threads=options.threads), read_rows(options.rows))
+        model, rows = Model.load(options.model, threads=options.threads), read_rows(options.rows)
+        notes = model.check(rows, lenient=options.lenient)
+        table = answer(model, rows)
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
+    sys.stderr.writelines(f"note: {note}\n" for note in notes)
     table.to_csv(options.output or sys.stdout, index=False)
     return 0
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import uvicorn
 
-from autoagent.inference import InputError, Model
+from autoagent.inference import Model
 from autoagent.serve.app import MAX_BYTES, MAX_ROWS, build_app
 
 TOKEN = "tell-nobody"
@@ -25,13 +25,13 @@ class Stub(Model):
     def __init__(self, task: str = "binary") -> None:
         roles = {"x": "numeric", "colour": "categorical"}
         self.facts: dict[str, Any] = {"task": task, "target": "t", "classes": ["no", "yes"], "roles": roles}
+        self.facts |= {"ranges": {"colour": ["red"]}}
+        self._recipes = {}
         self.schema = {"type": "object"}
         self.classes_ = np.array(["no", "yes"], dtype=object)
         self.seen: list[pd.DataFrame] = []
 
     def raw(self, frame: pd.DataFrame) -> np.ndarray:
-        if "x" not in frame:
-            raise InputError("missing columns: 'x'")
         self.seen.append(frame)
         positive = (pd.to_numeric(frame["x"], errors="coerce") > 0).to_numpy(dtype=float)
         return positive if self.facts["task"] == "regression" else np.column_stack([1 - positive, positive])
@@ -92,13 +92,67 @@ def test_rows_are_predicted_in_order_with_their_probabilities(url: str) -> None:
 
 def test_a_regression_has_values_and_no_probabilities() -> None:
     for url in _serve(Stub("regression"), None):
-        assert _ask(f"{url}/predict", {"rows": [{"x": 2}]}) == (200, {"predictions": [1.0], "probabilities": None})
+        status, answer = _ask(f"{url}/predict", {"rows": [{"x": 2, "colour": "red"}]})
+        assert (status, answer) == (200, {"predictions": [1.0], "probabilities": None, "notes": []})
 
 
-def test_a_missing_column_is_named(url: str) -> None:
-    status, answer = _ask(f"{url}/predict", {"rows": [{"colour": "red"}]})
+def test_a_row_that_lacks_a_column_is_named_with_what_it_has_instead(url: str, model: Stub) -> None:
+    status, answer = _ask(f"{url}/predict", {"rows": [{"x": 1, "colour": "red"}, {"X": 1, "colour": "red"}]})
     assert status == 422
-    assert "'x'" in answer["detail"]
+    assert answer["detail"].startswith("row 2 lacks 'x'; it has 'X', which the model does not know")
+    assert model.seen == []
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("ten", "'ten'"), (True, "True"), ([1], "[1]"), ({"a": 1}, "{'a': 1}"), (1e31, "1e+31"), (10**400, "1000")],
+)
+def test_a_cell_of_the_wrong_type_is_told_with_its_row_column_value_and_what_is_allowed(
+    url: str, model: Stub, value: object, shown: str
+) -> None:
+    rows = [{"x": 1, "colour": "red"}, {"x": value, "colour": "red"}]
+    status, answer = _ask(f"{url}/predict", {"rows": rows})
+    assert status == 422
+    assert answer["detail"].startswith(f"row 2, column 'x': {shown}")
+    assert "allowed: a number from" in answer["detail"]
+    assert model.seen == []
+
+
+@pytest.mark.parametrize(
+    "raw", [b'{"rows": [{"x": NaN, "colour": "red"}]}', b'{"rows": [{"x": -Infinity, "colour": 1}]}']
+)
+def test_numbers_that_json_does_not_have_are_refused(url: str, model: Stub, raw: bytes) -> None:
+    status, answer = _ask(f"{url}/predict", raw=raw)
+    assert status == 422
+    assert "null" in answer["detail"]
+    assert model.seen == []
+
+
+def test_a_number_past_the_largest_float_is_refused(url: str) -> None:
+    status, answer = _ask(f"{url}/predict", raw=b'{"rows": [{"x": 1e400, "colour": "red"}]}')
+    assert status == 422
+    assert "column 'x': inf; allowed" in answer["detail"]
+
+
+def test_null_is_an_unknown_value(url: str) -> None:
+    assert _ask(f"{url}/predict", {"rows": [{"x": None, "colour": None}]})[0] == 200
+
+
+def test_new_categories_are_accepted_and_counted(url: str) -> None:
+    rows = [{"x": 1, "colour": name, "more": 1} for name in ("red", "mauve", "mauve", "teal")]
+    status, answer = _ask(f"{url}/predict", {"rows": rows})
+    assert status == 200
+    assert answer["notes"] == [
+        "3 rows have a category in 'colour' that training hardly saw: 'mauve', 'teal'",
+        "columns that the model does not use: 'more'",
+    ]
+
+
+def test_the_openapi_page_describes_a_row(url: str) -> None:
+    status, page = _ask(f"{url}/openapi.json")
+    assert status == 200
+    schema = page["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["properties"]["rows"]["items"] == {"type": "object"}
 
 
 @pytest.mark.parametrize(
@@ -109,9 +163,8 @@ def test_a_missing_column_is_named(url: str) -> None:
         {"rows": []},
         {"rows": 3},
         {"rows": [3]},
-        {"rows": [{"x": [1]}]},
-        {"rows": [{"x": {"a": 1}}]},
-        {"rows": [{"x": 1}], "path": "model"},
+        {"rows": [{}]},
+        {"rows": [{"x": 1, "colour": "red"}], "path": "model"},
         {"rows": [{"x": 1}] * (MAX_ROWS + 1)},
     ],
 )
@@ -165,7 +218,7 @@ def test_without_the_token_nothing_is_told(guarded: str, token: str) -> None:
 
 
 def test_with_the_token_rows_are_predicted(guarded: str) -> None:
-    assert _ask(f"{guarded}/predict", {"rows": [{"x": 1}]}, token=TOKEN)[0] == 200
+    assert _ask(f"{guarded}/predict", {"rows": [{"x": 1, "colour": "red"}]}, token=TOKEN)[0] == 200
 
 
 def test_health_needs_no_token(guarded: str) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from autoagent.agent.finish import read_json
 from autoagent.agent.recorder import NullView, View
+from autoagent.agent.search_loop import INTERRUPTED
 from autoagent.agent.settings import INPUT, Settings, keep_frame, read_settings, write_settings
 from autoagent.agent.sitting import Sitting, forget, raise_for_failure
 from autoagent.data.readers import BUILTIN
@@ -40,6 +41,11 @@ class Result:
     def model(self) -> Model:
         """The delivered model: ``predict``, ``predict_proba``, ``classes_``."""
         return Model.load(self.folder.model)
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Ctrl+C or SIGTERM ended the search; what is delivered is the best until then."""
+        return self.state.ended == INTERRUPTED
 
     @property
     def metric(self) -> str:
@@ -114,6 +120,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
     Raises:
         UserError: the request or the data must change; nothing was spent.
         TrialFailed: no trial gave a model.
+        KeyboardInterrupt: stopped before there was a model; afterwards Ctrl+C delivers the best so far.
     """
     settings = Settings(
         data=_source(data),
@@ -132,7 +139,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
         keep_frame(folder, data)
     try:
         return _sit(Sitting(folder, settings, request, client, view or NullView(), began=began))
-    except UserError:
+    except (UserError, KeyboardInterrupt):
         if not fold(read_events(folder.journal)).planned:
             forget(folder)
         raise

@@ -21,6 +21,7 @@ from autoagent.space import Config
 
 _LAST_START_S = 0.5  # nothing is started with less left than this
 _POLL_S = 0.2
+INTERRUPTED = "interrupted"  # the reason of a search that the user ended
 _BARE_FINISH_S = 0.5  # delivering and testing one small model takes about so long
 
 
@@ -96,7 +97,7 @@ class Search:
     def _reason_to_end(self) -> str | None:
         left, state, limits = self._left_s(), self.recorder.state, self.plan.limits
         if self.interrupted():
-            return "interrupted"
+            return INTERRUPTED
         if left is not None and left <= 0:
             return "time is up"
         if limits.trials is not None and len(state.finished) >= limits.trials:

@@ -65,6 +65,7 @@ class Sitting:
             UserError: the request or the data must change.
             TrialFailed: no trial gave a model that could be delivered.
             RunFolderError: another process works on the run.
+            KeyboardInterrupt: the user stopped it before there was a model.
         """
         with ExitStack() as stack:
             stack.enter_context(self.folder.lock())
@@ -95,11 +96,16 @@ class Sitting:
         else:
             plan = Plan.model_validate(read_json(self.folder.plan))
         recorder.budget.limits = plan.limits.budget()
+        flag.graceful = True
         data = TrainData.read(self.folder.data)
         pool = Pool(plan.memory_bytes, threads=plan.threads)
         try:
             reason = self._search(plan, data, llm, recorder, flag, pool)
             Finish(self.folder, plan, data, recorder, pool).run(reason)
+        except TrialFailed:
+            if flag.asked and recorder.state.selection is None:
+                raise KeyboardInterrupt(f"Stopped before there was a model; resume {self.folder.root}") from None
+            raise
         finally:
             pool.close()
 

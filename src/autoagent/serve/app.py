@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Annotated, Any
+import json
+import shlex
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import numpy as np
 import pandas as pd
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
+from autoagent.errors import UserError
 from autoagent.inference import InputError, Model
 
 if TYPE_CHECKING:
@@ -19,21 +24,22 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 1000
 MAX_BYTES = 5_000_000
+_SHAPE = 'send {"rows": [{"column": value, ...}, ...]}'
+_MAX_FAULTS = 10
+_MAX_NAMES = 20
 Cell = bool | int | float | str | None
 
 
-class Rows(BaseModel):
-    """Rows to predict."""
-
-    model_config = ConfigDict(extra="forbid")
-    rows: list[dict[str, Cell]] = Field(min_length=1, max_length=MAX_ROWS)
-
-
 class Predictions(BaseModel):
-    """What the model says of each row; probabilities by class, none for regression."""
+    """What the model says of each row; probabilities by class, none for regression; notes on the rows."""
 
     predictions: list[Cell]
     probabilities: list[dict[str, float]] | None
+    notes: list[str]
+
+
+async def _read_body(request: Request) -> bytes:
+    return await request.body()
 
 
 def build_app(model: Model, *, token: str | None = None) -> FastAPI:
@@ -46,7 +52,7 @@ def build_app(model: Model, *, token: str | None = None) -> FastAPI:
 
     def check(authorization: Annotated[str, Header()] = "") -> None:
         if token is not None and not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
-            raise HTTPException(401, "a bearer token is needed")
+            raise HTTPException(401, "a bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
 
     app = FastAPI(title="autoagent model", docs_url=None, redoc_url=None)
     app.middleware("http")(_limit_size)
@@ -60,14 +66,58 @@ def build_app(model: Model, *, token: str | None = None) -> FastAPI:
         facts = model.facts
         return {key: facts[key] for key in ("task", "target", "classes", "roles")} | {"input": model.schema}
 
-    @app.post("/predict", dependencies=[Depends(check)])
-    def predict(body: Rows) -> Predictions:
+    @app.post("/predict", dependencies=[Depends(check)], openapi_extra=_body_schema(model))
+    def predict(body: Annotated[bytes, Depends(_read_body)]) -> Predictions:
         try:
-            return _predict(model, pd.DataFrame(body.rows))
+            return _predict(model, pd.DataFrame(read_rows(body, columns=list(model.facts["roles"]))))
         except InputError as error:
             raise HTTPException(422, str(error)) from error
 
     return app
+
+
+def read_rows(body: bytes, *, columns: list[str]) -> list[dict[str, Any]]:
+    """Read the body of a request; each row must name every column, so that nothing is missing by accident.
+
+    Raises:
+        InputError: it is not JSON, not rows, or rows lack columns.
+    """
+    try:
+        value = json.loads(body, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the body is not JSON: {error}; {_SHAPE}") from None
+    if not isinstance(value, dict) or set(value) != {"rows"} or not isinstance(value["rows"], list):
+        raise InputError(f"the body must be one object with the key 'rows' and no other; {_SHAPE}")
+    rows = value["rows"]
+    if not 1 <= len(rows) <= MAX_ROWS:
+        raise InputError(f"{len(rows)} rows were sent; allowed: 1 to {MAX_ROWS} in one request")
+    faults = [fault for number, row in enumerate(rows, 1) if (fault := _row_fault(number, row, columns))]
+    if faults:
+        more = [f"and {len(faults) - _MAX_FAULTS} more rows"] * (len(faults) > _MAX_FAULTS)
+        raise InputError("\n".join([*faults[:_MAX_FAULTS], *more]))
+    return rows
+
+
+def _row_fault(number: int, row: object, columns: list[str]) -> str:
+    if not isinstance(row, dict):
+        return f"row {number} is {str(row)[:40]!r}; allowed: an object of columns and values"
+    missing = [name for name in columns if name not in row]
+    if not missing:
+        return ""
+    unused = [name for name in row if name not in columns][:_MAX_FAULTS]
+    others = f"; it has {', '.join(map(repr, unused))}, which the model does not know" if unused else ""
+    lacks = f"row {number} lacks {', '.join(map(repr, missing[:_MAX_NAMES]))}{others}"
+    return f"{lacks}; every column must be there, null for an unknown value"
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value, write null for an unknown one")
+
+
+def _body_schema(model: Model) -> dict[str, Any]:
+    rows = {"type": "array", "minItems": 1, "maxItems": MAX_ROWS, "items": model.schema}
+    body = {"type": "object", "properties": {"rows": rows}, "required": ["rows"], "additionalProperties": False}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}}
 
 
 async def _limit_size(request: Request, call_next: RequestResponseEndpoint) -> Response:
@@ -75,21 +125,64 @@ async def _limit_size(request: Request, call_next: RequestResponseEndpoint) -> R
     if request.method == "POST" and not length.isdigit():
         return JSONResponse({"detail": "the content-length header is needed"}, status_code=411)
     if length.isdigit() and int(length) > MAX_BYTES:
-        return JSONResponse({"detail": f"at most {MAX_BYTES} bytes"}, status_code=413)
+        return JSONResponse({"detail": f"{length} bytes were sent; at most {MAX_BYTES} are read"}, status_code=413)
     return await call_next(request)
 
 
 def _predict(model: Model, frame: pd.DataFrame) -> Predictions:
+    notes = model.check(frame)
     raw = model.raw(frame)
     shown = np.asarray(model.predict(frame)).tolist()
     if raw.ndim == 1:
-        return Predictions(predictions=shown, probabilities=None)
+        return Predictions(predictions=shown, probabilities=None, notes=notes)
     names = [str(name) for name in model.classes_]
-    return Predictions(predictions=shown, probabilities=[dict(zip(names, row, strict=True)) for row in raw.tolist()])
+    chances = [dict(zip(names, row, strict=True)) for row in raw.tolist()]
+    return Predictions(predictions=shown, probabilities=chances, notes=notes)
 
 
-def serve_model(model: Model, *, host: str, port: int, token: str | None) -> None:
-    """Serve until Ctrl+C or SIGTERM; requests under way are answered first."""
+def serve_model(model: Model, *, host: str, port: int, token: str | None, say: Callable[[str], None]) -> None:
+    """Serve until Ctrl+C or SIGTERM; requests under way are answered first.
+
+    Args:
+        model: a delivered model.
+        host: to listen on.
+        port: to listen on; 0 picks a free one.
+        token: bearer token that requests must carry; None asks for none.
+        say: is told the address and how to ask, once requests are accepted.
+
+    Raises:
+        UserError: the address cannot be listened on.
+    """
     import uvicorn
 
-    uvicorn.run(build_app(model, token=token), host=host, port=port, log_level="info", timeout_graceful_shutdown=5)
+    app = build_app(model, token=token)
+    config = uvicorn.Config(app, host=host, port=port, log_level="info", timeout_graceful_shutdown=5)
+    with _listener(host, port) as listener:
+        for line in _welcome(model, host, listener.getsockname()[1], token):
+            say(line)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _welcome(model: Model, host: str, port: int, token: str | None) -> list[str]:
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    lines = [f"Serving {model.facts['target']!r} on {url}: POST /predict, GET /schema, GET /health. Ctrl+C ends it."]
+    example = {name: model.facts.get("examples", {}).get(name) for name in model.facts["roles"]}
+    if len(example) <= _MAX_FAULTS:
+        body = shlex.quote(json.dumps({"rows": [example]}, ensure_ascii=False))
+        key = "" if token is None else " -H 'Authorization: Bearer TOKEN'"
+        lines.append(f"Try: curl {url}/predict{key} -d {body}")
+    return lines
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"{host}:{port} cannot be listened on: {reason}; choose another --port, 0 picks one") from error
+    return listener

@@ -1,0 +1,35 @@
+"""New rows from a file to predictions: read as `run` reads them, checked cell by cell, answered in their order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from autoagent.agent.api import load
+from autoagent.data.readers import read_table
+from autoagent.errors import DataError
+from autoagent.inference import InputError, answer
+
+
+def predict_file(run: Path, rows: Path, *, lenient: bool = False) -> tuple[pd.DataFrame, list[str]]:
+    """Return a table with one row for each row of the file, and what is worth knowing about the rows.
+
+    Args:
+        run: a run folder or a delivered model.
+        rows: in any format that `run` reads.
+        lenient: read a cell of the wrong type as missing, and say so.
+
+    Raises:
+        DataError: the file cannot be read, lacks columns, or holds cells of the wrong type.
+        RunFolderError: there is no model.
+    """
+    model, table = load(run), read_table(rows)
+    lost = [repair for repair in table.repairs if repair.endswith("were left out")]
+    if lost:  # the answers would not stand beside their rows
+        raise DataError(f"{str(rows)!r}: {lost[0]}; mend these rows, so that each gets its answer")
+    try:
+        notes = model.check(table.frame, lenient=lenient)
+        return answer(model, table.frame), [*table.repairs, *notes]
+    except InputError as error:
+        raise DataError(f"{str(rows)!r} does not fit the model:\n{error}") from error
