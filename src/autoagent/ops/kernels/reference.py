@@ -1,0 +1,135 @@
+"""The truth in plain torch: encoding and decoding of blocks; the other kernels must give the same codes.
+
+Shapes: N = number of blocks, B = values per block.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from autoagent.ops.codes import LARGEST, LATTICE, NEAREST, SMALLEST_ABSMAX, Code, LogCode, table_values
+
+_MASK = 0xFFFFFFFF
+
+
+def block_shifts(key: int, first: int, count: int, device: torch.device) -> Tensor:
+    """Return the random shift of blocks ``first`` to ``first + count``: int64 holding 32-bit words, (N, 1)."""
+    word = (torch.arange(first, first + count, device=device) * 0x9E3779B1 + key) & _MASK
+    word = ((word ^ (word >> 16)) * 0x85EBCA6B) & _MASK
+    word = ((word ^ (word >> 13)) * 0xC2B2AE35) & _MASK
+    return ((word ^ (word >> 16)) & 0xFFFF0000)[:, None]
+
+
+def lattice(key: int | None, *, first: int, shape: tuple[int, int], device: torch.device) -> Tensor:
+    """Return the 32-bit dither words of (N, B) elements as int64: their low 16 bits are empty. ``None`` rounds to nearest."""
+    if key is None:
+        return torch.full((1, 1), NEAREST, dtype=torch.int64, device=device)
+    count, block = shape
+    across = torch.arange(block, device=device) * LATTICE
+    return (block_shifts(key, first, count, device) + across) & _MASK
+
+
+def absmax_of(x_NB: Tensor) -> Tensor:
+    """Return the scale of each block, (N, 1): its largest magnitude, or 0 where that is below the normal numbers."""
+    absmax = x_NB.abs().amax(dim=1, keepdim=True)
+    return torch.where(absmax < SMALLEST_ABSMAX, 0.0, absmax)
+
+
+def cleaned(x_NB: Tensor) -> Tensor:
+    """Return fp32 values with NaN and infinity as 0 and magnitudes at most 2**127, so that one value cannot spoil its block."""
+    finite = torch.where(torch.isfinite(x_NB), x_NB, 0.0)
+    return finite.clamp(-LARGEST, LARGEST)
+
+
+def encode(x_NB: Tensor, code: Code, *, key: int | None = None, first: int = 0) -> tuple[Tensor, Tensor]:
+    """Return the codes (uint8, (N, B), one per byte) and the scales (fp32, (N,)) of fp32 blocks.
+
+    Args:
+        x_NB: values, fp32.
+        code: number format.
+        key: key of stochastic rounding; ``None`` rounds to nearest.
+        first: index of the first block, for chunks of a longer tensor.
+    """
+    x_NB = cleaned(x_NB)
+    absmax = absmax_of(x_NB)
+    words = lattice(key, first=first, shape=(x_NB.shape[0], x_NB.shape[1]), device=x_NB.device)
+    codes = (
+        _encode_log(x_NB, absmax, code, words)
+        if isinstance(code, LogCode)
+        else _encode_table(x_NB, absmax, code, words)
+    )
+    return codes, absmax[:, 0]
+
+
+def _encode_log(x_NB: Tensor, absmax: Tensor, code: LogCode, words: Tensor) -> Tensor:
+    inverse = torch.where(absmax > 0, code.span / absmax, 0.0)
+    y = x_NB.abs() * inverse + code.floor
+    dither = (words >> (32 - code.shift)) + (1 << (code.shift - 17))
+    magnitude = ((y.view(torch.int32).long() - code.base + dither) >> code.shift).clamp(0, code.top)
+    if code.signed:
+        magnitude = magnitude | (torch.signbit(x_NB).long() << (code.bits - 1))
+    return magnitude.to(torch.uint8)
+
+
+def _encode_table(x_NB: Tensor, absmax: Tensor, code: Code, words: Tensor) -> Tensor:
+    table = table_values(code.name).to(x_NB.device)
+    t = torch.where(absmax > 0, x_NB / absmax, 0.0)
+    below = (torch.searchsorted(table, t, right=True) - 1).clamp(0, len(table) - 2)
+    low, high = table[below], table[below + 1]
+    fraction = ((t - low) / (high - low)).clamp(0.0, 1.0)
+    threshold = 1.0 - ((words >> 16) + 0.5).float() / 65536.0
+    return (below + (fraction >= threshold)).to(torch.uint8)
+
+
+def decode(codes_NB: Tensor, absmax_N: Tensor, code: Code) -> Tensor:
+    """Return the fp32 values, (N, B), of codes held one per byte."""
+    if not isinstance(code, LogCode):
+        return table_values(code.name).to(codes_NB.device)[codes_NB.long()] * absmax_N[:, None]
+    word = codes_NB.int()
+    y = (((word & code.top) << code.shift) + code.base).view(torch.float32)
+    magnitude = (y - code.floor) * code.rescale * absmax_N[:, None]
+    return torch.where(word > code.top, -magnitude, magnitude) if code.signed else magnitude
+
+
+def pack(codes_NB: Tensor, numel: int, bits: int) -> Tensor:
+    """Return the bytes that are stored for ``numel`` values: uint8, (numel,) for 8 bits.
+
+    With 4 bits, two blocks share the bytes of one: byte ``j`` holds element ``j`` of the even block in its low half and of the odd block in its high half, so a byte array has
+    B bytes for every whole pair of blocks and ``min(rest, B)`` for the last.
+    """
+    if bits == 8:
+        return codes_NB.reshape(-1)[:numel].contiguous()
+    count, block = codes_NB.shape
+    if count % 2:
+        codes_NB = torch.cat([codes_NB, codes_NB.new_zeros(1, block)])
+    pairs = codes_NB.reshape(-1, 2, block)
+    return (pairs[:, 0] | (pairs[:, 1] << 4)).reshape(-1)[: stored_bytes(numel, bits, block)].contiguous()
+
+
+def unpack(stored: Tensor, numel: int, bits: int, block: int) -> Tensor:
+    """Return the codes of stored bytes, one per byte, padded to whole blocks: uint8, (N, B)."""
+    count = -(-numel // block)
+    if bits == 8:
+        return torch.nn.functional.pad(stored.reshape(-1), (0, count * block - numel)).reshape(count, block)
+    pairs = -(-count // 2)
+    bytes_PB = torch.nn.functional.pad(stored.reshape(-1), (0, pairs * block - stored.numel())).reshape(pairs, block)
+    return torch.stack([bytes_PB & 15, bytes_PB >> 4], dim=1).reshape(-1, block)[:count]
+
+
+def stored_bytes(numel: int, bits: int, block: int) -> int:
+    """Return how many bytes of codes ``numel`` values take."""
+    if bits == 8:
+        return numel
+    return numel // (2 * block) * block + min(numel % (2 * block), block)
+
+
+def round_to_bfloat16(x: Tensor, *, key: int | None, first: int, block: int) -> Tensor:
+    """Return fp32 values, (numel,), as bf16; with a key rounded stochastically, each block with its own shift."""
+    if key is None or x.numel() == 0:
+        return x.to(torch.bfloat16)
+    count = -(-x.numel() // block)
+    words = lattice(key, first=first, shape=(count, block), device=x.device).reshape(-1)[: x.numel()]
+    carried = (x.view(torch.int32).long() + (words >> 16)) >> 16 << 16
+    rounded = carried.int().view(torch.float32)
+    return torch.where(torch.isfinite(x), rounded, x).to(torch.bfloat16)
