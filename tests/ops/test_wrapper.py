@@ -98,7 +98,7 @@ def test_states_of_a_trained_optim_are_taken_over() -> None:
     _train(inner, params, 5)
     before = inner.state[params[0]]["exp_avg"].clone()
     optim = quantize_state(inner, 8)
-    value = optim._decode(optim.state[params[0]], "exp_avg", "signed", 0, params[0].numel())
+    value = optim._store_of("signed").read(optim.state[params[0]], "exp_avg", params[0].numel())
     assert (value - before.view(-1)).abs().max() < 0.02 * before.abs().max()
     assert int(optim.state[params[0]]["step"]) == 5
 
@@ -146,7 +146,7 @@ def test_an_idle_average_of_squares_falls_as_it_should() -> None:
         if step < 20:
             p.grad = torch.randn(p.shape, generator=g)
         optim.step()
-    value = optim._decode(optim.state[p], "exp_avg_sq", "unsigned", 0, p.numel()).view(32, 256)[:, 1:]
+    value = optim._store_of("unsigned").read(optim.state[p], "exp_avg_sq", p.numel()).view(32, 256)[:, 1:]
     exact = (1 - 0.99**20) * 0.99**280
     assert float(value.mean()) == pytest.approx(exact, rel=0.1)
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from autoagent.errors import UserError
-from autoagent.ops.codes import LogCode, slot_key, state_code, tensor_key
-from autoagent.ops.kernels import reference
+from autoagent.ops.codes import slot_key, state_code, tensor_key
+from autoagent.ops.stored import Store, is_stored
 from autoagent.ops.wrapper_rules import Rule, Sign, public_name, rule_for
 
 _BLOCKS = {8: 256, 4: 128}
@@ -176,8 +176,8 @@ class QuantizedState(Optimizer):
         """Step on a parameter in pieces; every piece starts from the same scalars (the step count)."""
         state = self.state[parameter]
         values, grad = parameter.detach().contiguous(), cast(Tensor, parameter.grad).contiguous()
-        scalars = {name: value for name, value in state.items() if not _is_stored(name)}
-        changed, after, is_first = dict(group), scalars, not any(map(_is_stored, state))
+        scalars = {name: value for name, value in state.items() if not is_stored(name)}
+        changed, after, is_first = dict(group), scalars, not any(map(is_stored, state))
         for first, piece in self._pieces(values, grad):
             inner = {name: value.clone() if isinstance(value, Tensor) else value for name, value in scalars.items()}
             inner |= {} if is_first else self._loaded(state, first, piece)
@@ -207,7 +207,7 @@ class QuantizedState(Optimizer):
         for name, sign in self.rule.states.items():
             if f"{name}.codes" in state:
                 buffer = self._buffer(name, piece)
-                buffer.copy_(self._decode(state, name, sign, first, piece.numel()).view_as(piece))
+                buffer.copy_(self._store_of(sign).read(state, name, piece.numel(), first=first).view_as(piece))
                 found[name] = buffer
         return found
 
@@ -232,40 +232,16 @@ class QuantizedState(Optimizer):
             value = inner.get(name)
             if not isinstance(value, Tensor) or value.shape != piece.shape:
                 continue
+            key = None
+            if self.seed is not None and sign == "unsigned":
+                key = slot_key(tensor_key(self.seed, self.steps, number), slot)
+            store = self._store_of(sign)
             if f"{name}.codes" not in state:
-                state |= self._empty(name, parameter)
-            self._encode(state, name, sign, value, (number, slot, first))
+                store.make(state, name, parameter)
+            store.write(state, name, value, key=key, first=first)
 
-    def _empty(self, name: str, parameter: Tensor) -> dict[str, Tensor]:
-        block, numel = _BLOCKS[self.bits], parameter.numel()
-        stored = reference.stored_bytes(numel, self.bits, block)
-        return {
-            f"{name}.codes": torch.zeros(stored, dtype=torch.uint8, device=parameter.device),
-            f"{name}.absmax": torch.zeros(-(-numel // block), device=parameter.device),
-        }
-
-    def _encode(self, state: dict[str, Any], name: str, sign: Sign, value: Tensor, place: tuple[int, int, int]) -> None:
-        number, slot, first = place
-        block, numel = _BLOCKS[self.bits], value.numel()
-        padded = torch.nn.functional.pad(value.detach().reshape(-1).float(), (0, -numel % block)).view(-1, block)
-        key = None
-        if self.seed is not None and sign == "unsigned":
-            key = slot_key(tensor_key(self.seed, self.steps, number), slot)
-        codes, absmax = reference.encode(padded, self._code(sign), key=key, first=first // block)
-        packed = reference.pack(codes, numel, self.bits)
-        start = reference.stored_bytes(first, self.bits, block)
-        state[f"{name}.codes"][start : start + len(packed)] = packed
-        state[f"{name}.absmax"][first // block : first // block + len(absmax)] = absmax
-
-    def _decode(self, state: dict[str, Any], name: str, sign: Sign, first: int, numel: int) -> Tensor:
-        block = _BLOCKS[self.bits]
-        start, length = (reference.stored_bytes(n, self.bits, block) for n in (first, numel))
-        absmax = state[f"{name}.absmax"][first // block : -(-(first + numel) // block)]
-        codes = reference.unpack(state[f"{name}.codes"][start : start + length], numel, self.bits, block)
-        return reference.decode(codes, absmax, self._code(sign)).reshape(-1)[:numel]
-
-    def _code(self, sign: Sign) -> LogCode:
-        return state_code(self.bits, signed=sign == "signed")
+    def _store_of(self, sign: Sign) -> Store:
+        return Store(state_code(self.bits, signed=sign == "signed"), _BLOCKS[self.bits])
 
     def _lines(self, number: int, parameter: Tensor, state: Mapping[str, Any]) -> Iterator[StateLine]:
         for name, value in state.items():
@@ -287,15 +263,11 @@ class QuantizedState(Optimizer):
         return "asked for by optim_state_bits" if asked else f"fewer than {self.min_size} elements"
 
 
-def _is_stored(name: str) -> bool:
-    return name.endswith((".codes", ".absmax"))
-
-
 def _moved(name: str, value: object, parameter: Tensor) -> object:
     """Return a saved entry on the parameter's device; parameter-shaped states in its dtype, as torch loads them."""
     if not isinstance(value, Tensor):
         return value
     if value.ndim == 0:
         return value.clone()
-    dtype = value.dtype if _is_stored(name) else parameter.dtype
+    dtype = value.dtype if is_stored(name) else parameter.dtype
     return value.to(device=parameter.device, dtype=dtype, copy=True)
