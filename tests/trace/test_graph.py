@@ -47,7 +47,7 @@ def _program() -> Graph:
 
 
 def test_names_are_the_function_and_its_call_index() -> None:
-    assert [n.name for n in _program().nodes()] == ["one", "two", "total", "constant", "subtract", "abs", "add"]
+    assert [n.name for n in _program().nodes()] == ["one", "two", "total", "subtract", "abs", "add"]
 
 
 def test_the_same_program_gives_the_same_json_but_for_its_seconds() -> None:
@@ -170,7 +170,7 @@ def test_a_chain_of_a_hundred_thousand_steps_is_no_recursion() -> None:
     here = node(0)
     for _ in range(100_000):
         here = here + 1
-    assert len(backward(here, "good")) == 200_001
+    assert len(backward(here, "good")) == 100_001
 
 
 def test_different_feedback_merges_and_can_be_forgotten() -> None:
@@ -235,9 +235,14 @@ def test_a_list_without_nodes_is_passed_as_it_is() -> None:
     assert rows == [1]
 
 
-def test_a_decorator_without_parentheses_says_so() -> None:
-    with pytest.raises(TypeError, match="with parentheses"):
-        bundle(add)  # type: ignore[arg-type]  # the mistake under test
+def test_a_decorator_works_without_parentheses() -> None:
+    @bundle
+    def double(value: int) -> int:
+        """Double it."""
+        return 2 * value
+
+    made = double(node(2))
+    assert (made.data, made.name, made.description) == (4, "double", "Double it.")
 
 
 @pytest.mark.parametrize(("value", "items"), [([1, 2], [1, 2]), ({"a": 1}, ["a"]), ("ab", ["a", "b"]), ({7}, [7])])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from autoagent.trace.bundling import ExecutionError, bundle
-from autoagent.trace.feedback import backward, zero_feedback
-from autoagent.trace.graph import ExceptionNode, Graph, Node, node, stop_tracing
+from autoagent.trace.bundle import bundle
+from autoagent.trace.context import stop_tracing
+from autoagent.trace.feedback import Run, backward, propagate, record, zero_feedback
+from autoagent.trace.graph import Graph
+from autoagent.trace.nodes import ExceptionNode, ExecutionError, Node
+from autoagent.trace.parameters import ParameterNode, node, override
+from autoagent.trace.problem import Input, Operation, Problem, Variable, problem
 from autoagent.trace.show import show, to_svg
 from autoagent.trace.verdict import Feedback
 
@@ -13,10 +17,20 @@ __all__ = [
     "ExecutionError",
     "Feedback",
     "Graph",
+    "Input",
     "Node",
+    "Operation",
+    "ParameterNode",
+    "Problem",
+    "Run",
+    "Variable",
     "backward",
     "bundle",
     "node",
+    "override",
+    "problem",
+    "propagate",
+    "record",
     "show",
     "stop_tracing",
     "to_svg",

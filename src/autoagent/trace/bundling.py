@@ -2,122 +2,190 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from time import perf_counter
 from typing import Any
 
 from autoagent.errors import AutoAgentError
-from autoagent.trace.graph import ExceptionNode, Node, is_tracing
+from autoagent.trace.containers import nodes_in, plain
+from autoagent.trace.context import READS
+from autoagent.trace.failing import marked, message_of
+from autoagent.trace.nodes import ExceptionNode, ExecutionError, Node
+from autoagent.trace.operators import Operator
+
+Function = Callable[..., Any]
+_ATOMS = frozenset({int, float, str, bool, bytes, type(None)})
+_RUNNING: ContextVar[tuple[Call, ...]] = ContextVar("running", default=())
 
 
-class ExecutionError(AutoAgentError):
-    """A traced operation raised.
+class Call:
+    """The calls of one operation: turns arguments into values and links, and results and errors into nodes."""
 
-    Attributes:
-        node: the `ExceptionNode`, to which feedback can be given.
-    """
+    __slots__ = ("catches", "function", "operation", "recursive")
 
-    def __init__(self, node: ExceptionNode) -> None:
-        super().__init__(str(node.data))
-        self.node = node
+    def __init__(self, function: Function, operation: Operator, *, catches: bool = True) -> None:
+        self.function, self.operation, self.catches = function, operation, catches
+        code = getattr(function, "__code__", None)
+        name = getattr(function, "__name__", "")
+        self.recursive = code is not None and name in (*code.co_names, *code.co_freevars)
 
-
-def bundle(description: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Turn a function, method or coroutine function into a traced operation that returns a node.
-
-    Nodes in the arguments, also inside lists, tuples and dictionaries, are unwrapped for the call and become the
-    parents of the result; so do nodes in what it returns. The name comes from the function, the description from its
-    docstring unless given.
-
-    Raises:
-        ExecutionError: the function raised; errors of autoagent itself pass as they are. Both are recorded.
-        TypeError: it was written without parentheses.
-    """
-    if callable(description):
-        raise TypeError("write @bundle(), with parentheses")
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        operation = _Operation(function.__name__, description or (inspect.getdoc(function) or "").split("\n")[0])
-        if inspect.iscoroutinefunction(function):
-
-            @functools.wraps(function)
-            async def run_later(*args: object, **kwargs: object) -> Node:
-                began = time.perf_counter()
-                try:
-                    value = await function(*_plain(args), **_plain(kwargs))
-                except Exception as error:
-                    raise operation.failed(error, (args, kwargs), began) from error
-                return operation.done(value, (args, kwargs), began)
-
-            return run_later
-
-        @functools.wraps(function)
-        def run(*args: object, **kwargs: object) -> Node:
-            began = time.perf_counter()
-            try:
-                value = function(*_plain(args), **_plain(kwargs))
-            except Exception as error:
-                raise operation.failed(error, (args, kwargs), began) from error
-            return operation.done(value, (args, kwargs), began)
-
-        return run
-
-    return decorate
-
-
-class _Operation:
-    def __init__(self, name: str, description: str) -> None:
-        self.name, self.description = name, description
-
-    def done(self, value: object, arguments: object, began: float) -> Node:
-        return self._finish(Node(_plain(value), parents=_parents((arguments, value)), operator=self.name), began)
-
-    def failed(self, error: Exception, arguments: object, began: float) -> Exception:
-        inner = error.node if isinstance(error, ExecutionError) else None
-        message = f"{type(error).__name__}: {error}{_failing_line(error)}" if inner is None else inner.data
-        made = ExceptionNode(message, parents=_parents((arguments, inner)), operator=self.name)
-        self._finish(made, began)
-        return error if isinstance(error, AutoAgentError) and inner is None else ExecutionError(made)
-
-    def _finish(self, made: Node, began: float) -> Node:
-        made.seconds, made.description = time.perf_counter() - began, self.description
+    def done(self, value: object, given: Given, reads: list[Node], began: float) -> Node:
+        """Return the node of a result."""
+        parents = given.parents
+        if type(value) not in _ATOMS:
+            inner = list(nodes_in(value))
+            if inner:
+                parents, value = [*parents, *inner], plain(value)
+        made = Node(value, "", self.operation, *given.links([*parents, *reads] if reads else parents))
+        made.seconds = perf_counter() - began
+        if given.labels and made.inputs:
+            made.labels = given.labels
         return made
 
-
-def _parents(arguments: object) -> tuple[Node, ...]:
-    return tuple(dict.fromkeys(_nodes(arguments))) if is_tracing() else ()
-
-
-def _nodes(value: object) -> Iterator[Node]:
-    waiting, opened = [value], set[int]()  # a container may contain itself
-    while waiting:
-        here = waiting.pop()
-        if isinstance(here, Node):
-            yield here
-        elif isinstance(here, dict | list | tuple) and id(here) not in opened:
-            opened.add(id(here))
-            waiting.extend(reversed(list(here.values() if isinstance(here, dict) else here)))
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - arguments of any function
-    if isinstance(value, Node):
-        return value.data
-    if next(_nodes(value), None) is None:
-        return value  # the caller's own object, not a copy
-    if isinstance(value, tuple):
-        items = [_plain(item) for item in value]
-        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
-    fresh = copy.copy(value)
-    for key in list(value) if isinstance(value, dict) else range(len(value)):
-        fresh[key] = _plain(value[key])
-    return fresh
+    def failed(self, error: Exception, given: Given, reads: list[Node], began: float) -> Exception:
+        """Record an error, and return what to raise: errors of ours as they are, others as `ExecutionError`."""
+        inner = error.exception_node if isinstance(error, ExecutionError) else None
+        message = message_of(error) if inner is None else inner._value
+        parents = [*given.parents, *reads, *([inner] if inner is not None else [])]
+        made = ExceptionNode(message, "", self.operation, *given.links(parents))
+        made.error = marked(self.function, error)
+        made.seconds = perf_counter() - began
+        if given.labels and made.inputs:
+            made.labels = given.labels
+        if not self.catches or (isinstance(error, AutoAgentError) and inner is None):
+            return error
+        return ExecutionError(made)
 
 
-def _failing_line(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "" if trace is None else f" (line {trace.tb_lineno} of {trace.tb_frame.f_code.co_name})"
+class Given:
+    """The arguments of one call: their plain values, and the nodes among them."""
+
+    __slots__ = ("args", "inputs", "kwargs", "labels", "parents")
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.parents: list[Node] = []
+        self.args = [self._value(given) for given in args]
+        self.kwargs = {name: self._value(given) for name, given in kwargs.items()} if kwargs else kwargs
+        self.inputs = (*args, *kwargs.values()) if kwargs else args
+        self.labels = tuple(kwargs)
+
+    def _value(self, given: Any) -> Any:  # noqa: ANN401 - arguments of any function
+        if isinstance(given, Node):
+            self.parents.append(given)
+            return given._value
+        if type(given) in _ATOMS:
+            return given
+        inner = list(nodes_in(given))
+        self.parents += inner
+        return plain(given) if inner else given
+
+    def links(self, parents: list[Node]) -> tuple[tuple[object, ...], tuple[Node, ...]]:
+        """Return the inputs and the parents of a node; one tuple where they are the same."""
+        linked = tuple(dict.fromkeys(parents)) if len(parents) > 1 else tuple(parents)
+        inputs = self.inputs
+        same = len(inputs) == len(linked) and all(a is b for a, b in zip(inputs, linked, strict=True))
+        return (linked if same else inputs), linked
+
+
+def bundled(function: Function, call: Call) -> Function:
+    """Return the function of the same kind (plain, coroutine, generator, async generator) that makes nodes."""
+    if inspect.isasyncgenfunction(function):
+        return _async_generator(function, call)
+    if inspect.iscoroutinefunction(function):
+        return _coroutine(function, call)
+    return _generator(function, call) if inspect.isgeneratorfunction(function) else _plain_function(function, call)
+
+
+def _plain_function(function: Function, call: Call) -> Function:
+    @functools.wraps(function)
+    def run(*args: object, **kwargs: object) -> Any:  # noqa: ANN401 - a node, or inside itself what the function gives
+        if call.recursive and call in _RUNNING.get():
+            return function(*args, **kwargs)
+        began, given, reads = perf_counter(), Given(args, kwargs), list[Node]()
+        running = _RUNNING.set((*_RUNNING.get(), call)) if call.recursive else None
+        token = READS.set(reads)
+        try:
+            value = function(*given.args, **given.kwargs)
+        except Exception as error:
+            READS.reset(token)
+            raise call.failed(error, given, reads, began) from error
+        else:
+            READS.reset(token)
+            return call.done(value, given, reads, began)
+        finally:
+            if running is not None:
+                _RUNNING.reset(running)
+
+    return run
+
+
+def _coroutine(function: Function, call: Call) -> Function:
+    @functools.wraps(function)
+    async def run(*args: object, **kwargs: object) -> Node:
+        began, given = perf_counter(), Given(args, kwargs)
+        with _reading() as reads:
+            try:
+                value = await function(*given.args, **given.kwargs)
+            except Exception as error:
+                raise call.failed(error, given, reads, began) from error
+        return call.done(value, given, reads, began)
+
+    return run
+
+
+def _generator(function: Function, call: Call) -> Function:
+    @functools.wraps(function)
+    def run(*args: object, **kwargs: object) -> Iterator[Node]:
+        given = Given(args, kwargs)
+        inner = function(*given.args, **given.kwargs)
+        try:
+            while True:
+                began = perf_counter()
+                try:
+                    with _reading() as reads:
+                        value = next(inner)
+                except StopIteration:
+                    return
+                except Exception as error:
+                    raise call.failed(error, given, reads, began) from error
+                yield call.done(value, given, reads, began)
+        finally:
+            inner.close()
+
+    return run
+
+
+def _async_generator(function: Function, call: Call) -> Function:
+    @functools.wraps(function)
+    async def run(*args: object, **kwargs: object) -> AsyncIterator[Node]:
+        given = Given(args, kwargs)
+        inner = function(*given.args, **given.kwargs)
+        try:
+            while True:
+                began = perf_counter()
+                try:
+                    with _reading() as reads:
+                        value = await anext(inner)
+                except StopAsyncIteration:
+                    return
+                except Exception as error:
+                    raise call.failed(error, given, reads, began) from error
+                yield call.done(value, given, reads, began)
+        finally:
+            await inner.aclose()
+
+    return run
+
+
+@contextmanager
+def _reading() -> Iterator[list[Node]]:
+    reads: list[Node] = []
+    token = READS.set(reads)
+    try:
+        yield reads
+    finally:
+        READS.reset(token)

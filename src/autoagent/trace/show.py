@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from autoagent.trace.graph import Graph, Node
+from autoagent.trace.graph import Graph
+from autoagent.trace.nodes import Node
 
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 190, 46, 26, 46
 _FILL = {"node": "#eef3fb", "trainable": "#fdf3d8", "exception": "#fbe3e3", "operation": "#e9f5ec"}

@@ -43,6 +43,23 @@ def fit(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return f"{encoded[: MAX_BYTES // 2].decode('utf-8', 'ignore')}… ({len(text)} characters)"
 
 
+def literal_text(value: object) -> str:
+    """Return a plain value as Python would write it, cut like ``summarise``; an address is never in it."""
+    summary = summarise(value)
+    if isinstance(summary, str) and not isinstance(value, str):
+        return summary
+    return repr(tuple(summary)) if isinstance(value, tuple) and isinstance(summary, list) else repr(summary)
+
+
+def whole_or_summary(value: object) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value itself where JSON gives it back unchanged, its summary otherwise."""
+    try:
+        same = json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        return fit(summarise(value))
+    return value if repr(same) == repr(value) else fit(summarise(value))
+
+
 def _mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     rows = {str(key): summarise(item, depth=depth - 1) for key, item in list(value.items())[:_ITEMS]}
     return {**rows, "…": f"{len(value) - _ITEMS} more"} if len(value) > _ITEMS else rows
