@@ -86,8 +86,9 @@ def test_ctrl_c_in_a_search_delivers_the_best_so_far(table: Path) -> None:
     assert shown.rstrip().endswith("until then.")
 
 
-def test_ctrl_c_before_there_is_a_model_leaves_no_trace_or_a_run_to_resume(table: Path) -> None:
+def test_ctrl_c_before_there_is_a_model_says_how_to_go_on(table: Path) -> None:
     code, shown = at_a_terminal(CLEAR, table, ("searching", "\x03"))
     assert code == 130, shown
     assert "Traceback" not in shown
-    assert "Stopped before there was a model" in shown or "You stopped the search" in shown
+    stopped = "Stopped before there was a model; go on with: autoagent resume" in shown
+    assert stopped or "You stopped the search" in shown  # a quick first trial is a model

@@ -50,11 +50,7 @@ def main() -> None:
     """Run the command line: 0 is well, 2 is the user's to mend, 130 is Ctrl+C or SIGTERM, anything else is 1."""
     try:
         code = app(standalone_mode=False)  # what a command raised as typer.Exit comes back as its code
-    except KeyboardInterrupt as stop:
-        _say(str(stop) or "Stopped.")
-        raise SystemExit(130) from None
-    except typer.Abort:
-        _say("Stopped.")
+    except (KeyboardInterrupt, typer.Abort):
         raise SystemExit(130) from None
     except AutoAgentError as error:
         _say_error(error)
@@ -225,8 +221,12 @@ def _view() -> Iterator[Any]:
     from autoagent.report.live import LiveView, PlainView
 
     console = _console()
-    with (LiveView if console.is_terminal else PlainView)(console) as view:
-        yield view
+    try:
+        with (LiveView if console.is_terminal else PlainView)(console) as view:
+            yield view
+    except KeyboardInterrupt as stop:  # typer would swallow what it says
+        _say(str(stop) or "Stopped; autoagent resume goes on.")
+        raise typer.Exit(130) from None
 
 
 def _console() -> Console:

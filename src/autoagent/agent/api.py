@@ -139,9 +139,13 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
         keep_frame(folder, data)
     try:
         return _sit(Sitting(folder, settings, request, client, view or NullView(), began=began))
-    except (UserError, KeyboardInterrupt):
-        if not fold(read_events(folder.journal)).planned:
+    except (UserError, KeyboardInterrupt) as stop:
+        planned = fold(read_events(folder.journal)).planned
+        if not planned:
             forget(folder)
+        if isinstance(stop, KeyboardInterrupt):
+            how = f"go on with: autoagent resume {folder.root}" if planned else "nothing was kept"
+            raise KeyboardInterrupt(f"Stopped before there was a model; {how}") from None
         raise
 
 

@@ -104,7 +104,7 @@ class Sitting:
             Finish(self.folder, plan, data, recorder, pool).run(reason)
         except TrialFailed:
             if flag.asked and recorder.state.selection is None:
-                raise KeyboardInterrupt(f"Stopped before there was a model; resume {self.folder.root}") from None
+                raise KeyboardInterrupt from None
             raise
         finally:
             pool.close()
