@@ -60,11 +60,12 @@ def test_reading_is_deterministic_and_never_raises(text: str) -> None:
 
 
 WORDS = sorted(
-    {word for part in (*STATED, *DISTRACTORS) for word in part.split()} | {"not", "-", "1.", "\n", "$", "½", "/"}
+    {word for part in (*STATED, *DISTRACTORS) for word in part.split()}
+    | {"not", "-", "1.", "\n", "$", "½", "/", "1e400", "0.5", "folds", "rows", "9" * 400}
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=250)
 @given(st.lists(st.sampled_from(WORDS), max_size=40))
 def test_any_order_of_the_readers_words_gives_a_valid_spec_with_words_for_each_field(words: list[str]) -> None:
     text = " ".join(words)
@@ -74,6 +75,19 @@ def test_any_order_of_the_readers_words_gives_a_valid_spec_with_words_for_each_f
     assert set(understood.inferred) <= set(understood.evidence)
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\n", "0" * 5000, "predict " * 2000, "((((" * 500, "$1 " * 400])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "\n\n",
+        "0" * 5000,
+        "predict " * 2000,
+        "((((" * 500,
+        "$1 " * 400,
+        f"in {'9' * 400} minutes",
+        "0.81 trials",
+    ],
+)
 def test_odd_texts_are_read_without_an_error(text: str) -> None:
     assert understand(text).request == text

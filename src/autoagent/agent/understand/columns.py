@@ -33,8 +33,12 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
     ),
     ("data.text_fields", r"(?:text (?:column|field|is in|lives in|fields|columns)s?(?: is| are| =|:)?|free text (?:in|column)?|the text (?:in|of)|(?:based on|from|using|read) the (?:text|wording|words) (?:in|of)(?: the)?)", ""),
 )  # fmt: skip
+_LEFT_OUT = re.compile(
+    r"\"?\s*(?:columns?\s+)?(?:must|should|has to|have to|needs? to|is to|are to|is|are|can|may)\s*(?:be\s+)?"
+    r"(?:(?:left out|excluded|ignored|dropped|omitted|removed|skipped|off[\s-]limits|forbidden|out of bounds)|(?:not|never)\s+(?:be\s+)?(?:used|touched|considered|included|allowed))\b"
+)
 _FILE = re.compile(
-    r"(?<![\w/.~-])(?:[\w.~-]*/)*[\w.-]+\.(?:csv|tsv|parquet|jsonl?|xlsx|npz|zip|feather|arff|txt|tar|h5|pkl|avro|orc)\b|(?<![\w])(?:\.{0,2}/|~/|s3://|gs://)[\w./-]+"
+    r"(?<![\w/.~-])(?:[\w.~-]*/)*[\w.-]+\.(?:csv|tsv|parquet|jsonl?|xlsx|npz|zip|feather|arff|txt|tar|h5|pkl|avro|orc)\b|(?<![\w/])(?:\.{0,2}/|~/|s3://|gs://)[\w.-]*\w[\w./-]*"
 )
 
 
@@ -90,6 +94,8 @@ def _read_known(sentence: Sentence, mentions: list[Mention]) -> Iterator[Finding
         many = key in ("data.features_exclude", "data.text_fields")
         fit = [mention for mention in mentions if lead != _SPLIT_BY or _TIMELY.search(mention.name.lower())]
         chosen = _in_role(sentence, fit, lead, tail, many=many, taken=taken)
+        if key == "data.features_exclude":
+            chosen = sorted({*chosen, *_left_out_later(sentence, fit)}, key=lambda mention: mention.start)
         if many and chosen:
             yield Finding(key, [mention.name for mention in chosen], chosen[0].start, chosen[-1].end)
         elif chosen:
@@ -123,6 +129,17 @@ def _in_role(
             chosen.append(mention)
             lead_words = led[0]
     return chosen
+
+
+def _left_out_later(sentence: Sentence, mentions: list[Mention]) -> list[Mention]:
+    """Return the columns before "must be left out", with those that are listed before them."""
+    found: list[Mention] = []
+    for mention in reversed(mentions):
+        after = sentence.clean[mention.end :]
+        listed = found and re.fullmatch(LIST, after[: found[-1].start - mention.end].replace('"', ""))
+        if _LEFT_OUT.match(after) or listed:
+            found.append(mention)
+    return found
 
 
 def _continues(between: str, lead: str) -> bool:

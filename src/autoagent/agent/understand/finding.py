@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from autoagent.agent.spec import Value
+from pydantic import ValidationError
+
+from autoagent.agent.spec import TaskSpec, Value
 from autoagent.agent.understand.sentence import Sentence
 
 
@@ -55,12 +58,15 @@ class Fields:
 
 
 def merge(sentence: Sentence, findings: Iterable[Finding]) -> Fields:
-    """Join findings: lists grow, a second different single value is a conflict and the first one stays."""
+    """Join findings: lists grow, a second different single value is a conflict and the first one stays.
+
+    A value that the vocabulary cannot hold ("half a core", a number beyond all bounds) states nothing.
+    """
     values: dict[str, Value] = {}
     words: dict[str, str] = {}
     conflicts: list[str] = []
     inferred: dict[str, str] = {}
-    for found in findings:
+    for found in filter(_fits, findings):
         source = sentence.words(found.start, found.end)
         old = values.get(found.key)
         if old is None:
@@ -77,3 +83,13 @@ def merge(sentence: Sentence, findings: Iterable[Finding]) -> Fields:
             conflicts.append(found.key)
             words[found.key] = f"{words[found.key]} … {source}"
     return Fields(values, words, tuple(conflicts), inferred)
+
+
+def _fits(found: Finding) -> bool:
+    if isinstance(found.value, float) and not math.isfinite(found.value):
+        return False
+    try:
+        TaskSpec.from_flat({found.key: found.value})
+    except ValidationError:
+        return False
+    return True

@@ -13,12 +13,12 @@ from autoagent.agent.understand.units import Quantity, quantities
 
 _CUE_BEFORE = re.compile(
     r"(?:at most|at the most|no more than|not more than|no longer than|not longer than|no bigger than|not exceed(?:ing)?|does(?: not|n't) exceed|within|under|below|less than"
-    r"|smaller than|fewer than|up to|max(?:imum)?(?: of)?|max:?|in|inside|for|only|just|budget(?: of| is|:)?|limit(?:ed)?(?: to| of| is|:)?|cap(?:ped)?(?: at| of)?|about|around|roughly"
+    r"|smaller than|fewer than|up to|max(?:imum)?(?: of)?|max:?|in|inside|for|only|just|budget(?: of| is|:)?|limit(?:ed)?(?: to| of| is|:)?|can use|may use|cap(?:ped)?(?: at| of)?|about|around|roughly"
     r"|approximately|some|ca|have|got|give (?:it|you|yourself)|you have|you get|takes?|taking|like|longer than like|spend(?:ing)?|use|using|allow(?:ed)?|over in|<=?|=<|~|:|than|exceeding|exceed|is|be|of|ceiling|stay(?:s)? under|timebox(?:ed)?(?: to)?|after|maximal(?:ly)?|no more of|longest|a limit of|hard stop at|deadline(?: of| is|:)?|wait(?: more than| longer than| for| up to)?|stop at|every)"
     r"(?:\s+(?:a|the|about|around|roughly|some|only|just|just under|total of|maximum of|maximal|maximally|at maximum|max|budget of|limit of|ceiling of))*\s*[:=]?\s*$"
 )
 _CUE_AFTER = re.compile(
-    r"^[\s-]*(?:max(?:imum)?\b|tops\b|at (?:the )?most|at the outside|budget|limit|cap\b|ceiling|or (?:less|under|below|so|smaller)|of (?:training|compute|search|time|wall|tuning)|training|train|to (?:train|finish|search|fit|run|spend|do)|total|search|in total|altogether|time (?:limit|budget)|(?:is|are|was|would be|will be|should be|shall be|sounds?|seems?)\s+(?:all|the|fine|plenty|enough|ok|okay|good|great|alright|acceptable|sufficient|perfect|what|my|our|max\w*|more than enough)\b|will do\b|suffices?\b|please\b|or so\b|of (?:cpu|machine|computer|computing)|no more\b|flat\b|per run|should (?:be enough|do)|on the clock|and not)"
+    r"^[\s-]*(?:max(?:imum)?\b|tops\b|at (?:the )?(?:very )?most|upper limit|hard limit|at the outside|budget|limit|cap\b|ceiling|or (?:less|under|below|so|smaller)|of (?:training|compute|search|time|wall|tuning)|training|train|to (?:train|finish|search|fit|run|spend|do)|total|search|in total|altogether|time (?:limit|budget)|(?:is|are|was|would be|will be|should be|shall be|sounds?|seems?)\s+(?:all|the|fine|plenty|enough|ok|okay|good|great|alright|acceptable|sufficient|perfect|what|my|our|max\w*|more than enough)\b|will do\b|suffices?\b|please\b|or so\b|of (?:cpu|machine|computer|computing)|no more\b|flat\b|per run|should (?:be enough|do)|on the clock|and not)"
 )
 _TRAIN = re.compile(
     r"\b(?:train|training|fit|fitting|search|searching|tune|tuning|budget|time ?limit|time ?box|wall[- ]?clock|compute|run|running|finish|finished|done|ready|time|spend|minutes? max|experiment)\b"
@@ -70,6 +70,7 @@ _LEADS_ON = re.compile(
     r"(?:(?<!per\s)(?<!each\s)(?<!every\s)\b(?:latency|inference|model|models|size|budget|time|training|limit|cost|memory|metric|score|target|label|predictions?|answers?|p\d\d)\s*)*"
     r"(?:\b(?:under|below|at most|within|of|in|max(?:imum)?|up to|is|no more than|no bigger than|smaller than|less than|than|for)\b|[:=<]|\s)*$"
 )
+_KEYS = str.maketrans({'"': " ", "_": " ", "{": " ", "}": " "})  # "time_limit": "3 min"
 _HABIT_AFTER = re.compile(
     r"^[\s-]*(?:on average|typically|usually|normally|so far|already|ago|late\b|early\b|delay|(?:a|per|each|every) (?:day|week|month|night|shift|year|visit|session|game)\b|of (?:sleep|work|walking|driving|exercise|battery|video|audio|music|delay|rest|waiting)|on the (?:last|old|previous|phone|road|bus|train)|drive|walk|flight|ride|trip|commute|shift|meeting|lecture|film|movie|song|from (?:the|here)|away|notice|in the past)"
 )
@@ -117,7 +118,8 @@ def _between(quantity: Quantity, before: str, after: str, ends: Sequence[tuple[i
     room = quantity.start - left
     earlier = before[-room:] if 0 < room < len(before) else before if room else ""
     later = after[: right - quantity.end]
-    return earlier, _LEADS_ON.sub("", later) if right - quantity.end <= len(after) else later
+    later = _LEADS_ON.sub("", later) if right - quantity.end <= len(after) else later
+    return earlier.translate(_KEYS), later.translate(_KEYS)
 
 
 def _role(quantity: Quantity, clause: tuple[str, str], near: tuple[str, str], *, alone: bool) -> str | None:
@@ -232,7 +234,7 @@ _COUNTS: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
         ("constraints.params_m", rf"\b({NUM})\s?m(?:illion)?[\s-]?(?:trainable |learnable )?param(?:eter)?s?\b", 1),
         ("constraints.gflops", rf"\b({NUM})\s?g(?:iga)?-?flops?\b", 1),
         ("constraints.gflops", rf"\b({NUM})\s?m(?:ega)?-?flops?\b", 1e-3),
-        ("constraints.cpu_cores", rf"\b({NUM})[\s-]?(?:cpu[\s-])?(?:cores?|cpus|vcpus?|processors)\b|\b({NUM})\s+cpu threads\b", 1),
+        ("constraints.cpu_cores", rf"\b({NUM})[\s-]?(?:cpu[\s-])?(?:cores?|cpus|vcpus?|processors)\b|\b(?:cores|cpus|cpu cores|n_cores|num_cores)\s*[:=]\s*({NUM})\b|\b({NUM})\s+cpu threads\b", 1),
         ("constraints.n_gpus", rf"\b({NUM})\s?x?\s?(?:\w{{1,8}}\s)?gpus?\b(?!\s*(?:memory|ram|hours?))", 1),
         ("constraints.throughput_per_s", rf"\b({NUM})\s?(?:predictions?|requests?|rows?|images?|queries|samples?|records?|inferences|frames|transactions?|events?|calls?|items|messages)\s?(?:per|/|a|each|every)\s?(?:second|sec|s)\b|\b({NUM})\s?(?:fps|qps|rps)\b", 1),
         ("constraints.throughput_per_s", rf"\b({NUM})\s?(?:predictions?|requests?|rows?|images?|queries|samples?|records?|transactions?|events?|calls?|messages)\s?(?:per|/|a|each|every)\s?min(?:ute)?\b", 1 / 60),

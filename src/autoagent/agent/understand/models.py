@@ -38,7 +38,7 @@ MODEL_WORDS: dict[str, str] = {
 _MODELS = tuple((name, phrase(words)) for name, words in MODEL_WORDS.items())
 _HEDGE = r"(?:\s+(?:a|an|any|the|only|kind of|sort of|use|using|of|with|whatsoever|plain|simple|small|big|large|single|good|some|like|to see|black box|huge))*\s*"
 _FORBID = re.compile(
-    r"(?<!\w)(?:no|not|without|avoid(?:ing)?|never(?: use)?|don't(?: use| want)?|do not(?: use| want)?|dont(?: use| want)?|exclud(?:e|ing)|forbid(?:den)?:?|anything (?:but|except)|instead of|rather than|nor|except(?: for)?|skip|ban(?:ned)?|steer clear of|stay away from|other than|can't use|cannot use|mustn't use|must not (?:use|be)|no more|neither|(?:\w+n't|dont|not|never) (?:\w+ ){0,2}(?:with|about|to use|to see|like|allow|accept|need|try)|hate|dislike|leave out|drop|keep away from|less fond of|refuse|reject|prohibit(?:ed)?)"
+    r"(?<!\w)(?:no|not|without|avoid(?:ing)?|never(?: use)?|don't(?: use| want)?|do not(?: use| want)?|dont(?: use| want)?|exclud(?:e|ing)|forbid(?:den)?:?|anything (?:but|except)|instead of|rather than|nor|except(?: for)?|skip|ban(?:ned)?|steer clear of|stay away from|other than|can't use|cannot use|mustn't use|must not (?:use|be)|no more|neither|(?:\w+n't|dont|not|never) (?:\w+ ){0,2}(?:with|about|to use|to see|trust|believe in|favou?r|support|run|include|consider|touch|train|fit|build|pick|choose|deploy|like|allow|accept|need|try)|hate|dislike|leave out|drop|keep away from|less fond of|refuse|reject|prohibit(?:ed)?)"
     + _HEDGE
     + r"$"
 )
@@ -62,7 +62,9 @@ _AFTER_ONLY = re.compile(
     r"^\s*(?:models? )?(?:only|and nothing else|exclusively|or nothing|,?\s*nothing (?:else|more))(?!\w)|^\s*(?:models? )?(?:are|is) (?:the only|all (?:that|we))"
 )
 _ALONE = re.compile(r"(?:^|[.;:!?]\s+)(?:a |an )?(?:\d+[\s-]+layers?[\s-]+)?(?:deep |small |big |simple )?$")
-_AFTER_MUST = re.compile(r"^\s*(?:models? )?(?:is|are) (?:a must|required|mandatory|obligatory)")
+_AFTER_MUST = re.compile(
+    r"^\s*(?:models? )?(?:(?:is|are) (?:a must|required|mandatory|obligatory)|(?:must|has to|have to|should|needs to) be (?:among|included|part|used|in|there|tried|considered))"
+)
 _JOIN = re.compile(
     r"^\s*(?:models?\s*)?(?:,|or|and|nor|/|&|,\s*(?:or|and|nor))\s*(?:an? |any |the |only |no |without )?$"
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from autoagent.agent.understand.sentence import Sentence
@@ -58,6 +59,7 @@ _MIXED = re.compile(
     r"\b(\d+)\s+([13])/([24])\b(?=\s*[a-z])|(?<![\d/])\b([13])/([24])\s+(?:of\s+)?(?:an?\s+)?(?=hour|day|minute)"
 )
 _GLYPH = re.compile(r"(\d+)?\s?([½¼¾])(?:\s+(?:of\s+)?an?(?=\s))?")
+_ENDLESS = re.compile(r"\d{300,}")  # no number that anybody means
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:[,' ]\d{3})+(?![\d])(?!,\d)")
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?=\s?(?:%|€|[a-z]))")
 _SUFFIX = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?k(?=\s|$|[,;.)])")
@@ -80,6 +82,7 @@ _FRACTION = {"half": 0.5, "quarter": 0.25, "½": 0.5, "¼": 0.25, "¾": 0.75}
 def write_in_digits(sentence: Sentence) -> Sentence:
     """Return the sentence with its number words, fractions and separators as plain decimal numbers."""
     for pattern, new in (
+        (_ENDLESS, lambda m: " "),
         (_THOUSANDS, lambda m: re.sub(r"\D", "", m[0])),
         (_DECIMAL_COMMA, lambda m: f"{m[1]}.{m[2]}"),
         (_GLYPH, _read_glyph),
@@ -99,12 +102,16 @@ def write_in_digits(sentence: Sentence) -> Sentence:
 
 def plain(value: float) -> str:
     """Write a number without an exponent or a needless point."""
+    if not math.isfinite(value):
+        return "9" * 400
     return str(int(value)) if value == int(value) else f"{value:.6f}".rstrip("0")
 
 
 def tidy(value: float) -> float | int:
     """Round away float dust; a whole number becomes an int."""
     value = float(f"{value:.12g}")
+    if not math.isfinite(value):
+        return value
     return int(value) if value == int(value) and abs(value) < 1e15 else value
 
 

@@ -161,6 +161,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (r"\b(?:that's|that is|this is|it's|it is|namely|meaning|answer is|truth is)\s+(?:in\s+)?(?:the\s+)?(?:column\s+|field\s+)?\"?", r""),
     (r"\b(?:interested in|care about|interest(?: here)? is|after|want(?: to know)?|need|matters|looking for|goal is|aim is|guess(?:es|ing)?|about|out of|result on|focus on|work on|best|hardest|shot|effort|efforts|job|well|going|model)(?:\s+(?:is|are|the|on|at|in|for|of|about|with|to|a|an|value|column|field|my|our))*\s+\"?", r""),
     (r"\b(?:on|for|of|at|about|regarding)\s+(?:the\s+|our\s+|my\s+)?\"?", r"\"?\s*(?:$|[.;,?!)]|(?:and|with|within|in|under|using|by|at|from|is|as)\b)"),
+    (r"(?:^|[.;!?(:]\s*)(?:the\s+)?\"?", r"\"?\s+(?:by|with|via|using|within|under|at)\b"),
 )  # fmt: skip
 _KNOWN_PATTERNS = tuple((re.compile(rf"{before}\s*$"), re.compile(after)) for before, after in _KNOWN)
 _PLACES = frozenset(
