@@ -47,13 +47,13 @@ def _read(text: str, start: int) -> tuple[dict[str, Any], int, bool]:
         return value, end, True
     except ReplyError as error:
         fault = error
-    end = _closing(text, start)
-    if end is None or end - start > _MOST_BYTES:
+    stop = _closing(text, start)
+    if stop is None or stop - start > _MOST_BYTES:
         raise fault
-    region = text[start:end]
+    region = text[start:stop]
     for read in (_with_mended_commas, _as_python):
         try:
-            return read(region), end, False
+            return read(region), stop, False
         except (ReplyError, ValueError, SyntaxError, RecursionError, MemoryError):
             continue
     raise fault

@@ -84,7 +84,8 @@ def _bounded(kept: list[Operation | Gap], most: int) -> list[Operation | Gap]:
     head, tail = kept[: most // 3], kept[-(most // 3) :]
     middle = kept[most // 3 : -(most // 3)]
     special = [part for part in middle if isinstance(part, Operation) and part.kind != "operation"][: most // 4]
-    hidden = [part for part in middle if isinstance(part, Gap) or part.kind == "operation" or part not in special]
+    shown = {id(part) for part in special}
+    hidden = [part for part in middle if id(part) not in shown]
     count = sum(part.count if isinstance(part, Gap) else 1 for part in hidden)
     first, last = hidden[0], hidden[-1]
     names = (first.first if isinstance(first, Gap) else first.name, last.last if isinstance(last, Gap) else last.name)
