@@ -22,14 +22,14 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "data.time_key",
-        r"(?:time (?:column|key|index|stamp column)(?: is| =|:)?|time[\s-](?:based )?(?:ordered |split )?(?:split )?(?:on|by|along)|order(?:ed)? (?:by|in)|sort(?:ed)? by|chronological(?:ly)?(?: split)?(?: by| on| along)?|temporal split (?:on|by)|(?:split|cut)(?: it| the data)? (?:in time )(?:by|on|along)|respect(?:ing)? (?:the )?time(?: order)?(?: by| of| on| in)?|time order(?: by| of| on| in)?|date column(?: is| =|:)?|dates? (?:are|is) in|timestamps? (?:are|is) in|split by time \(?(?:on|using|with)?)",
+        r"(?:time (?:column|key|index|stamp column)(?: is| =|:)?|time[\s-](?:based )?(?:ordered |split )?(?:split )?(?:on|by|along)|order(?:ed)? (?:by|in)|sort(?:ed)? by|chronological(?:ly)?(?: split)?(?: by| on| along)?|temporal split (?:on|by)|(?:split|cut)(?: it| the data)? (?:in time )(?:by|on|along)|respect(?:ing)? (?:the )?time(?: order)?(?: by| of| on| in)?|time order(?: by| of| on| in)?|(?:older|newer|past|future|later|earlier|recent)\b[^.;]{0,30}\b(?:using|by|according to|based on|per)|date column(?: is| =|:)?|dates? (?:are|is) in|timestamps? (?:are|is) in|split by time \(?(?:on|using|with)?)",
         "",
     ),
     ("data.time_key", _SPLIT_BY, ""),
     (
         "data.group_key",
-        r"(?:(?:rows|records|samples|visits|data|entries) of (?:the|an?|each|1|one|the same) \w+ (?:\w+ )?together \(?|group(?:ed|ing|s)?(?: (?:k|\d+)[\s-]?fold)?(?: split| cv)?(?: by| on| =|:| is| key| column)*|split(?:ting|s)?(?: it| them| the data)? by|(?:keep|keeping) (?:all )?(?:the )?(?:rows|records|samples|visits|measurements|images|entries|data)(?: of| for| from| with)(?: the| an?| each| every)? (?:same|1|one|single)|(?:rows|records|samples|visits|entries) (?:of|from|with|for) (?:the|1) same|(?:no|the same|same|1|a single|never split a|never split the same|don't split a|do not split a) )",
-        r"(?:\s+(?:together|in both|on both|across|stays?|must|should|may|can|split|appears?|never|in (?:the )?(?:train|test)|is kept|are kept|column|\)|,|as groups?|groups?|with \d+ (?:groups|folds)|\d+ folds|and|when)|\s*$|\s*[.;,)])",
+        r"(?:(?:sure|ensure)(?: that)?(?: all| an?| each| every| 1)?|(?:rows|records|samples|visits|data|entries) of (?:the|an?|each|1|one|the same) \w+ (?:\w+ )?together \(?|group(?:ed|ing|s)?(?: (?:k|\d+)[\s-]?fold)?(?: split| cv)?(?: by| on| =|:| is| key| column)*|split(?:ting|s)?(?: it| them| the data)? by|(?:keep|keeping) (?:all )?(?:the )?(?:rows|records|samples|visits|measurements|images|entries|data)(?: of| for| from| with)(?: the| an?| each| every)? (?:same|1|one|single)|(?:rows|records|samples|visits|entries) (?:of|from|with|for) (?:the|1) same|(?:no|the same|same|1|a single|never split a|never split the same|don't split a|do not split a) )",
+        r"(?:\s+(?:together|is never|are never|in both|on both|across|stays?|must|should|may|can|split|appears?|never|in (?:the )?(?:train|test)|is kept|are kept|column|\)|,|as groups?|groups?|with \d+ (?:groups|folds)|\d+ folds|and|when)|\s*$|\s*[.;,)])",
     ),
     ("data.text_fields", r"(?:text (?:column|field|is in|lives in|fields|columns)s?(?: is| are| =|:)?|free text (?:in|column)?|the text (?:in|of)|(?:based on|from|using|read) the (?:text|wording|words) (?:in|of)(?: the)?)", ""),
 )  # fmt: skip

@@ -12,13 +12,13 @@ from autoagent.agent.understand.sentence import Sentence
 from autoagent.agent.understand.units import Quantity, quantities
 
 _CUE_BEFORE = re.compile(
-    r"(?:at most|at the most|no more than|not more than|no longer than|not longer than|no bigger than|not exceed(?:ing)?|does(?: not|n't) exceed|within|under|below|less than"
+    r"(?:(?:nothing|not|never|anything|without|n't)(?: \w+){0,2} (?:over|above|beyond|past|(?:bigger|larger|slower|longer|heavier|more) than)|at most|at the most|no more than|not more than|no longer than|not longer than|no bigger than|not exceed(?:ing)?|does(?: not|n't) exceed|within|under|below|less than"
     r"|smaller than|fewer than|up to|max(?:imum)?(?: of)?|max:?|in|inside|for|only|just|budget(?: of| is|:)?|limit(?:ed)?(?: to| of| is|:)?|can use|may use|cap(?:ped)?(?: at| of)?|about|around|roughly"
     r"|approximately|some|ca|have|got|give (?:it|you|yourself)|you have|you get|takes?|taking|like|longer than like|spend(?:ing)?|use|using|allow(?:ed)?|over in|<=?|=<|~|:|than|exceeding|exceed|is|be|of|ceiling|stay(?:s)? under|timebox(?:ed)?(?: to)?|after|maximal(?:ly)?|no more of|longest|a limit of|hard stop at|deadline(?: of| is|:)?|wait(?: more than| longer than| for| up to)?|stop at|every)"
     r"(?:\s+(?:a|the|about|around|roughly|some|only|just|just under|total of|maximum of|maximal|maximally|at maximum|max|budget of|limit of|ceiling of))*\s*[:=]?\s*$"
 )
 _CUE_AFTER = re.compile(
-    r"^[\s-]*(?:max(?:imum)?\b|tops\b|at (?:the )?(?:very )?most|upper limit|hard limit|at the outside|budget|limit|cap\b|ceiling|or (?:less|under|below|so|smaller)|of (?:training|compute|search|time|wall|tuning)|training|train|to (?:train|finish|search|fit|run|spend|do)|total|search|in total|altogether|time (?:limit|budget)|(?:is|are|was|would be|will be|should be|shall be|sounds?|seems?)\s+(?:all|the|fine|plenty|enough|ok|okay|good|great|alright|acceptable|sufficient|perfect|what|my|our|max\w*|more than enough)\b|will do\b|suffices?\b|please\b|or so\b|of (?:cpu|machine|computer|computing)|no more\b|flat\b|per run|should (?:be enough|do)|on the clock|and not)"
+    r"^[\s-]*(?:max(?:imum)?\b|tops\b|at (?:the )?(?:very )?most|upper limit|hard limit|at the outside|budget|limit|cap\b|ceiling|or (?:less|under|below|so|smaller)|of (?:training|compute|search|time|wall|tuning)|training|train|to (?:train|finish|search|fit|run|spend|do)|total|search|in total|altogether|time (?:limit|budget)|(?:is|are|was|would be|will be|should be|shall be|sounds?|seems?)\s+(?:all|the|fine|plenty|enough|ok|okay|good|great|alright|acceptable|sufficient|perfect|what|my|our|max\w*|more than enough)\b|(?:is|are|as)\s+(?:an?|the|our|my)?\s*(?:\w+\s+)?(?:limit|maximum|max|cap|ceiling|budget|bound)\b|will do\b|suffices?\b|please\b|or so\b|of (?:cpu|machine|computer|computing)|no more\b|flat\b|per run|should (?:be enough|do)|on the clock|and not)"
 )
 _TRAIN = re.compile(
     r"\b(?:train|training|fit|fitting|search|searching|tune|tuning|budget|time ?limit|time ?box|wall[- ]?clock|compute|run|running|finish|finished|done|ready|time|spend|minutes? max|experiment)\b"
@@ -29,7 +29,7 @@ _LATENCY = re.compile(
 )
 _DELAY = re.compile(r"\bdetect(?:ion|ed|s)?\b.{0,20}\b(?:delay|within|lag|late)\b|\b(?:delay|lag)\b")
 _DATED = re.compile(
-    r"^[\s-]*(?:old|ago|histor\w*|worth|of (?:data|history|logs|records|sales|measurements|observations|readings|\w+ data)|long|windows?|intervals?|resolution|ahead|in advance|into the future|out\b|from now|sessions?|calls?\b|videos?|clips?|trial periods?|free|contracts?|steps?|buckets?|bins?|apart|later|before|prior|earlier|horizon|forecasts?|of (?:sales|demand|log|sensor|price)|averages?|returns?|survival|mortality|readmission|churn|warranty|period|gap|seasonal\w*|cycles?|season)"
+    r"^[\s-]*(?:old|ago|histor\w*|worth|of (?:data|history|logs|records|sales|measurements|observations|readings|\w+ data)|long|windows?|intervals?|resolution|ahead|in advance|into the future|out\b|from now|sessions?|calls?\b|videos?|clips?|trial periods?|free|contracts?|steps?|buckets?|bins?|apart|later|before(?! (?:my|our|the|we|i|lunch|it))|prior|earlier|horizon|forecasts?|of (?:sales|demand|log|sensor|price)|averages?|returns?|survival|mortality|readmission|churn|warranty|period|gap|seasonal\w*|cycles?|season)"
 )
 _SPAN_BEFORE = re.compile(
     r"\b(?:last|past|previous|final|latest|most recent|next|following|coming|every|each|first|since|(?<!stop\s)(?<!end\s)(?<!quit\s)(?<!finish\s)after|older than|younger than|aged|ahead by|horizon(?: of| is|:)?|lag(?: of)?|gap of|step(?:s|ping)?(?: of)?|look(?:s|ing)? ahead|over|during|covers?|covering|spans?|spanning|collected (?:for|over)|window of|seasonality of)\s*$"
@@ -44,7 +44,7 @@ _OTHER_MEMORY = re.compile(
     r"\b(?:ram|memory|disk space|hard (?:disk|drive)|laptop has|machine has|upload|bandwidth|swap)\b"
 )
 _DATA_SIZE = re.compile(
-    r"\b(?:csv|parquet|file|data ?set|data|table|logs?|corpus|dump|spreadsheet|database|images?|folder|archive|zip)\b"
+    r"\b(?:csv|parquet|files?|data ?sets?|data|tables?|logs?|corpus|dumps?|spreadsheets?|databases?|images?|folders?|archives?|zip)\b"
 )
 _MODEL_SIZE = re.compile(
     r"\b(?:model|models|weights?|checkpoint|artifact|artefact|network|net|binary|onnx|tflite|package|footprint|size|small(?:er)?|flash|storage|fits?|fitting|deploy\w*|deliver\w*|exported|classifier|regressor|predictor|it|result)\b"

@@ -114,7 +114,7 @@ _VERBS = re.compile(
 _LATER = re.compile(
     r"^[\s,]*(?:(?:should|must|needs to|to|has to|is to)?\s*be\s+)?(?:is |should be )?(?:(?:as )?(?:high|low|small|large) as (?:possible|you can)|the (?:higher|lower|smaller) the better|maximi[sz]ed|minimi[sz]ed)"
 )
-_REACH = r"(?:(?:not |never )?(?:to )?(?:be |fall |drop |go |get |stay |come |rise |land |climb |sink |end up )(?:below|under|above|over|to|at)|of|at least|at least at|at or above|no less than|not less than|no worse than|above|over|better than|more than|greater than|exceed(?:ing|s)?|below|under|less than|at most|no more than|not more than|lower than|beat(?:ing|s)?|reach(?:ing|es)?|hit(?:ting)?|get(?:ting)? to|>=?|<=?|=>|=|:|to|is|be|must be|should be|needs to be|has to be|target(?: of)?|around|about|minimum of|up to|within|shall|shall be|goal)"
+_REACH = r"(?:(?:not |never )?(?:to )?(?:be |fall |drop |go |get |stay |come |rise |land |climb |sink |end up )(?:below|under|above|over|to|at)|of|at least|at least at|at or above|no less than|not less than|no worse than|above|over|better than|more than|greater than|exceed(?:ing|s)?|below|under|less than|at most|no more than|not more than|lower than|beat(?:ing|s)?|reach(?:ing|es)?|hit(?:ting|s)?|pass(?:es)?|gets? (?:to|above|over)|get(?:ting)? to|>=?|<=?|=>|=|:|to|is|be|must be|should be|needs to be|has to be|target(?: of)?|around|about|minimum of|up to|within|shall|shall be|goal)"
 _VALUE_AFTER = re.compile(
     rf"^\s*\)?\s*(?:score\s+|value\s+)?(?:(?:on|of|for)\s+(?:the\s+)?[a-z]\w*\s+)?(?:\(\s*)?(?:(?:should|must|has to|needs to|need|on the test set|goal|we need|i need|ought to|shall)\s+)?(?:be\s+)?(?:{_REACH}\s+)*{_REACH}\s*(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?(?![\w@:]|\.\d)"
 )
@@ -186,9 +186,12 @@ def read_metric(sentence: Sentence) -> Iterator[Finding]:
     name, start, end = _chosen(sentence, found)
     yield Finding("metric.name", name, start, end)
     yield from _direction(sentence, start, end)
-    for _, first, last in found:
-        if (first, last) == (start, end):
-            yield from _threshold(sentence, name, first, last)
+    for other, first, last in found:
+        if other == name:
+            reach = list(_threshold(sentence, name, first, last))
+            yield from reach[:1]
+            if reach:
+                return
 
 
 def known_metric(name: str) -> str | None:

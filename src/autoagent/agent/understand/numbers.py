@@ -64,6 +64,11 @@ _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:[,' ]\d{3})+(?![\d])(?!,\d)")
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?=\s?(?:%|€|[a-z]))")
 _SUFFIX = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?k(?=\s|$|[,;.)])")
 _SCALED = re.compile(rf"(?<![\w.])({NUM})\s?(hundred|thousand|million|mio|mln|billion|bn|dozen)\b")
+_OR_TWO = re.compile(r"\b(?:an?|1|one)\s+(second|minute|hour|day|week)\s+or\s+(?:2|two|so and a half)\b")
+# Of "5 to 10 minutes" the upper end is the limit.
+_RANGE = re.compile(
+    rf"(?<![\w.$-])(?P<low>{NUM})\s?(?:-|to|or)\s?(?P<high>{NUM})(?=\s?(?:ms|s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|[kmg]b|megabytes?|trials?)\b)"
+)
 _PART_OF = re.compile(
     r"\b(?:an?|1|one)\s+(half|third|quarter|fifth|tenth)\s+(?=of\s+(?:the|all|my|our|it|them|its)\b)|\bhalf\s+(?:of\s+)?(?=the (?:rows|data|records|samples)\b)"
 )
@@ -89,6 +94,8 @@ def write_in_digits(sentence: Sentence) -> Sentence:
         (_MIXED, _read_mixed),
         (_NUMBER_WORDS, _read_words),
         (_AND_A, _read_and_a),
+        (_OR_TWO, lambda m: f"2 {m[1]}s"),
+        (_RANGE, _read_range),
         (_PART_OF, lambda m: f"{_PARTS[m[1] or 'half']}% "),
         (_HALF_FRACTIONS, _read_fraction),
         (_COUPLE, lambda m: "2 "),
@@ -151,6 +158,10 @@ def _read_fraction(match: re.Match[str]) -> str:
     if match[1]:
         return "0.75 "
     return "0.5 " if match[0].lstrip().startswith("half") else "0.25 "
+
+
+def _read_range(match: re.Match[str]) -> str | None:
+    return match["high"] if float(match["low"]) < float(match["high"]) else None
 
 
 def _read_mixed(match: re.Match[str]) -> str:

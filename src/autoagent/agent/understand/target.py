@@ -149,7 +149,7 @@ _NOUN = r"(?:column|field|variable|target|label)"
 # From the clearest wording to the loosest: what stands before the name, and what stands after it.
 _KNOWN: tuple[tuple[str, str], ...] = (
     (rf"(?<!\w){PREDICT}{ARTICLES}", r""),
-    (rf"\b(?:{_NOUN}s?(?: {_NOUN})?|answer|truth|outcome)(?:\s+(?:is|are|named|called|in|the))*\s*[:=]?\s*\"?", r""),
+    (rf"\b(?:{_NOUN}s?(?: {_NOUN})?|answer|truth|outcome)(?:\s+(?:is|are|named|called|in|the|lives|sits|stands|found|stored|under|comes|from))*\s*[:=]?\s*\"?", r""),
     (r"", rf"\"?\s*(?:\w+\s+)?(?:column|field)\b|\"?\s+(?:is|as|be|should be)\s+(?:the|our|my)\s+(?:{_NOUN}|response|outcome)"),
     (rf"(?<!\w){PREDICT}(?:\s+(?!{_STOP}\b)[\w'-]+){{1,6}}\s+[\"(]?", r""),
     (r"\b(?:classification|regression|classifier|regressor|model|detection|detector|mistakes?|errors?|predictor)(?:\s+(?:task|problem))?\s+(?:of|on|for|in)\s+(?:the\s+|our\s+|my\s+)?\"?", r""),
