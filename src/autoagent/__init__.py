@@ -11,18 +11,22 @@ from autoagent._version import __version__
 if TYPE_CHECKING:
     from autoagent.agent.api import load, resume, run
     from autoagent.llm.scripted import ScriptedLLM
-    from autoagent.space import Bool, Choice, Float, Int
-    from autoagent.trace import bundle, node
+    from autoagent.space import Bool, Choice, Code, Float, Int, Text
+    from autoagent.trace import Module, bundle, model, node
 
 # Public names and where they live; imported on first use so that `import autoagent` stays cheap.
 _HOMES = {
     "Bool": "autoagent.space",
     "Choice": "autoagent.space",
+    "Code": "autoagent.space",
     "Float": "autoagent.space",
     "Int": "autoagent.space",
+    "Module": "autoagent.trace",
     "ScriptedLLM": "autoagent.llm.scripted",
+    "Text": "autoagent.space",
     "bundle": "autoagent.trace",
     "load": "autoagent.agent.api",
+    "model": "autoagent.trace",
     "node": "autoagent.trace",
     "resume": "autoagent.agent.api",
     "run": "autoagent.agent.api",
@@ -31,13 +35,17 @@ _HOMES = {
 __all__ = [
     "Bool",
     "Choice",
+    "Code",
     "Float",
     "Int",
+    "Module",
     "ScriptedLLM",
+    "Text",
     "__version__",
     "bundle",
     "errors",
     "load",
+    "model",
     "node",
     "resume",
     "run",

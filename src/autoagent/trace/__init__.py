@@ -6,6 +6,7 @@ from autoagent.trace.bundle import bundle
 from autoagent.trace.context import stop_tracing
 from autoagent.trace.feedback import Run, backward, propagate, record, zero_feedback
 from autoagent.trace.graph import Graph
+from autoagent.trace.modules import Module, model
 from autoagent.trace.nodes import ExceptionNode, ExecutionError, Node
 from autoagent.trace.parameters import ParameterNode, node, override
 from autoagent.trace.problem import Input, Operation, Problem, Variable, problem
@@ -18,6 +19,7 @@ __all__ = [
     "Feedback",
     "Graph",
     "Input",
+    "Module",
     "Node",
     "Operation",
     "ParameterNode",
@@ -26,6 +28,7 @@ __all__ = [
     "Variable",
     "backward",
     "bundle",
+    "model",
     "node",
     "override",
     "problem",

@@ -44,13 +44,14 @@ def marked(function: Callable[..., Any], error: BaseException) -> str:
         return ""
     number = _line_within(error.__traceback__, function, first, len(lines))
     source = textwrap.dedent("".join(lines)).rstrip("\n").split("\n")
-    return mark(source, number - first, error) if number is not None else "\n".join(source)
+    return mark(source, number - first, f"{type(error).__name__}: {error}") if number is not None else "\n".join(source)
 
 
-def mark(source: list[str], place: int, error: BaseException) -> str:
-    """Return source lines as one text, with an arrow and the error after the line at ``place``."""
-    said = f"{type(error).__name__}: {error}".split("\n")[0]
-    return "\n".join(f"{line}  # <--- {said}" if at == place else line for at, line in enumerate(source))
+def mark(source: list[str], place: int, said: str) -> str:
+    """Return source lines as one text, with an arrow and what went wrong after the line at ``place``."""
+    return "\n".join(
+        f"{line}  # <--- {said.splitlines()[0]}" if at == place else line for at, line in enumerate(source)
+    )
 
 
 def _line_within(trace: TracebackType | None, function: Callable[..., Any], first: int, count: int) -> int | None:

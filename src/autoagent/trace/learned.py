@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import inspect
 import textwrap
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
-from autoagent.errors import AutoAgentError, DomainError
+from autoagent.errors import AutoAgentError, CodeRejected, DomainError, SandboxError, SandboxFailure
 from autoagent.space import Code
 from autoagent.trace.bundling import Call, bundled
 from autoagent.trace.failing import CodeFailed, mark
@@ -64,6 +65,14 @@ class Learned:
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._attribute = name
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Learned:
+        fresh = copy.copy(self)
+        fresh._lock, fresh._own = threading.Lock(), None
+        if self._own is not None:
+            parameter = copy.deepcopy(self._own[0], memo)
+            fresh._own = parameter, fresh._bundled(parameter)
+        return fresh
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:  # noqa: ANN401 - a callable
         if instance is None:
@@ -145,12 +154,14 @@ class Learned:
             raise CodeFailed(*_told(error, source, f"<learned.{self.function.__name__}>")) from error
 
     def _run_sandboxed(self, source: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:  # noqa: ANN401
-        runner = self._sandbox if self._sandbox is not None else _thread_sandbox()
+        runner = self._sandbox if self._sandbox is not None else _shared_sandbox()
         given = (None, *args[1:]) if self._is_method else args
         try:
             return runner.call(source, self.function.__name__, *given, **kwargs)
-        except AutoAgentError as error:
-            raise CodeFailed(f"{type(error).__name__}: {error}", getattr(error, "marked", "") or source) from error
+        except SandboxError as error:
+            raise CodeFailed(*_marked(error.kind, error.detail, error.line, source)) from error
+        except SandboxFailure as error:
+            raise CodeFailed(f"{type(error).__name__}: {error}", source) from error
 
 
 def source_of(function: Callable[..., Any]) -> tuple[str, set[str]]:
@@ -169,6 +180,7 @@ def source_of(function: Callable[..., Any]) -> tuple[str, set[str]]:
     if found is None or found.name != function.__name__:
         raise DomainError(f"{function.__name__} is not defined by a plain `def`")
     lines = text.split("\n")[found.lineno - 1 : found.end_lineno]
+    found.decorator_list = []
     names = [here for here in ast.walk(found) if isinstance(here, ast.Name)]
     own = {here.id for here in names if not isinstance(here.ctx, ast.Load)} | {
         given.arg for given in ast.walk(found.args) if isinstance(given, ast.arg)
@@ -200,29 +212,22 @@ def _self_contained(function: Callable[..., Any], source: str, names: set[str]) 
 
 def _policy(function: str) -> Callable[[str], None]:
     def check(source: str) -> None:
-        from autoagent.sandbox.policy import Policy, check_code
+        from autoagent.sandbox.policy import check_code
 
         try:
-            check_code(source, function=function, signature=None, policy=Policy())
-        except DomainError:
-            raise
-        except AutoAgentError as error:
+            check_code(source, function=function, signature=None)
+        except CodeRejected as error:
             raise DomainError(str(error)) from error
 
     return check
 
 
-_LOCAL = threading.local()
+@functools.cache
+def _shared_sandbox() -> Runner:
+    """Return the sandbox that learned functions share; its workers stay warm between calls."""
+    from autoagent.sandbox import Sandbox
 
-
-def _thread_sandbox() -> Runner:
-    """Return this thread's sandbox, whose worker stays warm between calls."""
-    known: Runner | None = getattr(_LOCAL, "sandbox", None)
-    if known is None:
-        from autoagent.sandbox import Sandbox
-
-        known = _LOCAL.sandbox = Sandbox()
-    return known
+    return Sandbox()
 
 
 def _told(error: Exception, source: str, file: str) -> tuple[str, str]:
@@ -230,5 +235,10 @@ def _told(error: Exception, source: str, file: str) -> tuple[str, str]:
     while trace is not None:
         line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == file else line
         trace = trace.tb_next
+    return _marked(type(error).__name__, str(error), line, source)
+
+
+def _marked(kind: str, detail: str, line: int, source: str) -> tuple[str, str]:
+    said = f"{kind}: {detail}"
     where = f" (line {line})" if line else ""
-    return f"{type(error).__name__}: {error}{where}", mark(source.rstrip("\n").split("\n"), line - 1, error)
+    return f"{said}{where}", mark(source.rstrip("\n").split("\n"), line - 1, said)

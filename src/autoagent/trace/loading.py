@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.abc
 import importlib.util
 from collections.abc import Mapping
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 
@@ -18,6 +18,10 @@ class TextLoader(importlib.abc.InspectLoader):
     def get_source(self, fullname: str) -> str:
         """Return the text."""
         return self._source
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the text compiled, under a file name by which tracebacks can be told apart."""
+        return self.source_to_code(self._source, f"<{fullname}>")
 
 
 def load_source(source: str, name: str, names: Mapping[str, Any]) -> ModuleType:

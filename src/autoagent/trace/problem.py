@@ -118,7 +118,7 @@ class _Naming:
     """Parameters keep their names; then inputs theirs; operations are numbered by function, in order."""
 
     def __init__(self, parameters: Sequence[ParameterNode], operations: Sequence[Node]) -> None:
-        self._names: dict[Node, str] = {**variable_names(parameters)}
+        self._names: dict[Node, str] = dict(variable_names(parameters).items())
         self._operators: dict[Operator, str] = {}
         self.documentation: dict[str, str] = {}
         functions = Names(set(self._names.values()))
