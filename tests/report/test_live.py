@@ -92,7 +92,64 @@ def test_the_best_trial_is_marked(kind: type[PlainView]) -> None:
     view.event("finished", DONE)
     view.event("finished", {**DONE, "trial": 2, "score": 0.4})
     shown = _shown(view, out, console)
-    assert shown.count("*best*") == 1
+    assert shown.count("*best*" if kind is PlainView else "best  score 0.5000 (linear, trial 1)") == 1
+
+
+@VIEWS
+def test_a_loss_is_shown_as_people_read_it(kind: type[PlainView]) -> None:
+    view, out, console = _view(kind)
+    view.event("planned", {"families": ["linear"], "n_folds": 2, "metric": "rmse"})
+    view.event("proposed", TRIAL)
+    view.event("finished", {**DONE, "score": -3.5, "fold_scores": [-3.0, -4.0]})
+    shown = _shown(view, out, console)
+    assert "3.5000" in shown
+    assert "-3.5" not in shown
+
+
+def test_the_panel_shows_what_runs_the_time_that_passes_and_the_spread_of_the_folds() -> None:
+    now = [100.0]
+    console = Console(file=io.StringIO(), width=60)
+    view = LiveView(console, clock=lambda: now[0])
+    view.event("planned", {"families": ["linear"], "n_folds": 2, "metric": "rmse", "at_s": 1.0})
+    view.event("proposed", TRIAL)
+    view.event("finished", {**DONE, "score": -3.5, "fold_scores": [-3.0, -4.0]})
+    view.event("proposed", {**TRIAL, "trial": 2, "family": "svm"})
+    now[0] += 5.0
+    console = Console(file=io.StringIO(), width=60)
+    console.print(view.render())
+    shown = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    assert "1 trial · 6.0 s · 4.0 s left" in shown
+    assert "best  rmse 3.5000 (linear, trial 1, folds 3.0000 to" in shown
+    assert "now   trial 2 svm" in shown
+    assert max(map(len, shown.splitlines())) <= 60
+    assert "configuration" not in shown
+
+
+def test_nothing_of_the_panel_stays_when_the_run_has_ended() -> None:
+    view, out, console = _view(LiveView)
+    with view:
+        view.event("proposed", TRIAL)
+    assert isinstance(view, LiveView)
+    before = len(out.getvalue())
+    console.print(view.render(), end="")
+    assert len(out.getvalue()) == before
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 79, 80, 200])
+def test_the_panel_fits_any_width_and_each_row_is_one_line(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    view = LiveView(console, clock=lambda: 0.0)
+    view.event("planned", {"families": ["linear"], "n_folds": 2, "metric": "roc_auc", "at_s": 1.0})
+    for n in range(12):
+        view.event(
+            "proposed", {**TRIAL, "trial": n, "family": "hist_gradient_boosting", "config": {"x" * 90: "y" * 90}}
+        )
+        view.event("finished", {**DONE, "trial": n})
+    start = len(console.file.getvalue())  # type: ignore[attr-defined]  # a StringIO
+    console.print(view.render())
+    lines = console.file.getvalue()[start:].splitlines()  # type: ignore[attr-defined]  # a StringIO
+    assert len(lines) == 2 + 1 + 8
+    assert max(map(len, lines)) <= width
 
 
 @VIEWS

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from autoagent.agent.recorder import Recorder
-from autoagent.errors import AutoAgentError, BudgetExceeded, DomainError
+from autoagent.errors import AutoAgentError, BudgetExceeded, DomainError, LLMError
 from autoagent.prompts.replies import Ideas
 from autoagent.runs.state import RunState, TrialRecord
 from autoagent.search.proposer import Arm, config_key, rounded
@@ -21,7 +21,9 @@ TEMPLATE = "search/ideas"
 MAX_TURNS = 6
 _EVERY = 8  # ended trials between two turns
 _PER_TURN = 4
-_TIMEOUT_S = 60.0
+_LONGEST_S = 300.0  # that an answer may take, however long the run
+_SHARE = 0.8  # of the time left; an answer that comes later can hardly be tried
+_SHORTEST_S = 5.0  # with less, it is not asked: the tokens would be spent for nothing
 
 AskIdeas = Callable[[Mapping[str, object], float], Ideas]
 
@@ -90,6 +92,8 @@ class ModelIdeas:
     blocking: bool
     _executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "ideas"))
     _future: Future[Ideas] | None = None
+    _asked_s: float = 0.0  # how long the answer under way may take
+    _missed_s: float = 0.0  # the longest time in which no answer came
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def step(self, recorder: Recorder, ended: Sequence[TrialRecord], *, left_s: float | None) -> None:
@@ -102,7 +106,10 @@ class ModelIdeas:
         turn = recorder.state.llm_turns
         if self._stopped.is_set() or turn >= MAX_TURNS or len(ended) < len(self.arms) + turn * _EVERY:
             return
-        timeout = _TIMEOUT_S if left_s is None else min(_TIMEOUT_S, left_s)
+        timeout = _LONGEST_S if left_s is None else min(_LONGEST_S, _SHARE * left_s)
+        if timeout < max(_SHORTEST_S, self._missed_s):
+            return
+        self._asked_s = timeout
         self._future = self._executor.submit(self.ask, self.context(ended), timeout)
 
     def context(self, ended: Sequence[TrialRecord]) -> dict[str, object]:
@@ -158,6 +165,8 @@ class ModelIdeas:
             recorder.note(f"The language model is not asked again: {error}")
             return
         except AutoAgentError as error:  # a reply that cannot be used is counted and seen; the search goes on
+            if isinstance(error, LLMError) and error.unclear:
+                self._missed_s = max(self._missed_s, self._asked_s)
             recorder.record("llm_failed", {"turn": turn, "message": str(error)[:500]})
             recorder.record("suggested", {"turn": turn, "configs": []})
             return

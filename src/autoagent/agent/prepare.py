@@ -83,7 +83,9 @@ def _trace(folder: RunFolder, settings: Settings, request: str, llm: LLM | None,
 def _understand(
     folder: RunFolder, settings: Settings, request: str, llm: LLM | None, recorder: Recorder
 ) -> tuple[Understanding, Table, DataEvidence]:
-    understanding, table, evidence = read_request(request, source_of(folder, settings), llm=llm)
+    understanding, table, evidence = read_request(
+        request, source_of(folder, settings), llm=llm, budget_s=settings.budget_s
+    )
     if table is None:
         raise DataError("there is no data; name a file or a built-in table")
     folder.spec.write_text(understanding.model_dump_json(indent=1), encoding="utf-8")

@@ -16,15 +16,17 @@ from autoagent.data.readers import read_table
 from autoagent.data.table import Table
 from autoagent.llm.ask import ask
 from autoagent.llm.client import LLM
+from autoagent.runs.budget import tighter
 
-_TIMEOUT_S = 60.0
+_LONGEST_S = 120.0  # that a language model may take to read the request
+_SHARE = 1 / 3  # of a stated time; the rules' reading stands when it is over
 _SIDE_FILES = (".txt", ".md", ".rst", ".json", ".yaml", ".yml")
 _SIDE_BYTES = 100_000  # a longer file beside the data is not a note to the reader
 _SIDE_MOST = 20
 
 
 def read_request(
-    text: str, data: str | Path | pd.DataFrame | None, *, llm: LLM | None = None
+    text: str, data: str | Path | pd.DataFrame | None, *, llm: LLM | None = None, budget_s: float | None = None
 ) -> tuple[Understanding, Table | None, DataEvidence]:
     """Read a request, with the table as evidence if there is one.
 
@@ -32,13 +34,19 @@ def read_request(
         text: the sentence.
         data: a built-in name, a path, a DataFrame or None.
         llm: reads the sentence too; without it the rules read alone.
+        budget_s: wall seconds of the run; the language model gets a third of them, or of what the request states.
 
     Raises:
         DataError: the data cannot be read.
     """
     table = None if data is None else read_table(data)
     evidence = DataEvidence() if table is None else _evidence(table)
-    bound = None if llm is None else functools.partial(ask, llm, timeout_s=_TIMEOUT_S)
+    if llm is None:
+        return understand(text, evidence=evidence), table, evidence
+    stated = understand(text, evidence=evidence).spec.constraints.train_time_s
+    left = tighter(budget_s, stated)
+    timeout = _LONGEST_S if left is None else min(_LONGEST_S, _SHARE * left)
+    bound = functools.partial(ask, llm, timeout_s=timeout)
     return understand(text, evidence=evidence, ask=bound), table, evidence
 
 

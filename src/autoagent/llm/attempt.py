@@ -34,6 +34,7 @@ _ADVICE = {
     413: "the prompt is too long for this model",
     429: "the endpoint is busy or the quota is used up; wait, or choose another model",
 }
+_ADVICE_SLOW = "the model needs more time: give the run more, choose a faster model, or go on with --llm none"
 _ADVICE_NO_ANSWER = "check that the server runs and the URL is right, or go on with --llm none"
 
 
@@ -47,6 +48,7 @@ class Fault:
         retryable: whether the same request may succeed later.
         retry_after_s: how long the server asks to wait.
         unclear: whether the attempt may have been billed all the same.
+        slow: whether the endpoint took the request and only the time was too short.
     """
 
     message: str
@@ -54,12 +56,13 @@ class Fault:
     retryable: bool = False
     retry_after_s: float | None = None
     unclear: bool = False
+    slow: bool = False
 
     def advice(self) -> str:
         """Return what the user can do."""
         if self.status is not None and self.status >= 500:
             return "the endpoint has a fault of its own; try again later"
-        return _ADVICE.get(self.status or 0, _ADVICE_NO_ANSWER)
+        return _ADVICE_SLOW if self.slow else _ADVICE.get(self.status or 0, _ADVICE_NO_ANSWER)
 
 
 class _Details(BaseModel):
@@ -172,7 +175,7 @@ def _bounded(send: Callable[[], T | Fault], *, timeout_s: float) -> T | Fault:
     try:
         outcome = done.get(timeout=timeout_s + _GRACE_S)
     except queue.Empty:
-        return Fault(f"no full answer within {timeout_s:g} s", retryable=True, unclear=True)
+        return Fault(f"no full answer within {timeout_s:.3g} s", retryable=True, unclear=True, slow=True)
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome
@@ -199,7 +202,8 @@ def _no_answer(what: str, error: Exception) -> Fault:
     cause = error.__cause__
     unsent = type(cause).__name__ in _NEVER_SENT
     detail = f" ({cause})" if cause is not None and str(cause) else ""
-    return Fault(what + detail, retryable=True, unclear=not unsent)
+    slow = type(cause).__name__ == "ReadTimeout"
+    return Fault(what + detail, retryable=True, unclear=not unsent, slow=slow)
 
 
 def _refused(error: APIStatusError) -> Fault:

@@ -84,7 +84,7 @@ class OpenAIClient:
         while True:
             left = deadline - self._clock()
             if left <= 0:
-                raise LLMError(f"no answer from {self._where()} within {timeout_s:g} s", unclear=unclear)
+                raise LLMError(f"no answer from {self._where()} within {timeout_s:.3g} s", unclear=unclear)
             outcome = attempt(self._connection, self._dialect.arguments(request), timeout_s=left)
             if isinstance(outcome, Reply):
                 return replace(outcome, unclear=unclear)
