@@ -74,9 +74,10 @@ class Graph:
         """
         graph = cls()
         found: dict[str, Node] = {}
+        operators: dict[tuple[object, ...], Operator] = {}
         for row in data["nodes"]:
             name = row["name"]
-            found[name] = known[name] if known and name in known else _restored(row, found)
+            found[name] = known[name] if known and name in known else _restored(row, found, operators)
             graph._keep(found[name], name)
         return graph
 
@@ -86,11 +87,14 @@ class Graph:
         self._nodes.append(made)
 
 
-def _restored(row: Mapping[str, Any], found: Mapping[str, Node]) -> Node:
+def _restored(row: Mapping[str, Any], found: Mapping[str, Node], operators: dict[tuple[object, ...], Operator]) -> Node:
     kind = ExceptionNode if row["kind"] == "exception" else RecordedParameter if row["trainable"] else Node
     made = kind.__new__(kind)
     made._value, made.name, made.stem = row["value"], row["name"], row.get("stem", row["operator"] or row["name"])
-    made.operation = Operator(row["operator"], row["description"]) if row["operator"] else None
+    made.operation = None
+    if row["operator"]:
+        fresh = Operator(row["operator"], row["description"], code=found.get(row.get("code", "")))
+        made.operation = operators.setdefault(fresh.key, fresh)
     made.parents = tuple(found[name] for name in row["parents"])
     given = tuple(_decoded(item, found) for item in row["inputs"]) if "inputs" in row else made.parents
     made.inputs, made.labels = given, tuple(row.get("labels", ()))

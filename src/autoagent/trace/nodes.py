@@ -195,8 +195,16 @@ class Node:
             "trainable": self.trainable,
             "description": self.description,
         }
-        if self.inputs is not self.parents or self.labels:
-            row["inputs"], row["labels"] = [_encoded(given) for given in self.inputs], list(self.labels)
+        if self.stem not in (self.name, self.operator):
+            row["stem"] = self.stem
+        if self.operation is not None and self.inputs:
+            count, operation = len(self.inputs), self.operation
+            row["inputs"] = [_encoded(given) for given in self.inputs]
+            row["labels"] = [operation.label(place, count, self.labels) for place in range(count)]
+            if operation.code is not None:
+                row["code"] = operation.code.name
+        if isinstance(self, ExceptionNode):
+            row["error"] = self.error
         if self.seconds is not None:
             row["seconds"] = round(self.seconds, 4)
         if self._feedback:

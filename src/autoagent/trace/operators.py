@@ -28,6 +28,17 @@ class Operator:
     ) -> None:
         self.name, self.description, self.arguments, self.code = name, description, arguments, code
 
+    @property
+    def key(self) -> tuple[str, str, Node | None]:
+        """What makes two operations the same to a reader, also when one comes from another process."""
+        return self.name, self.description, self.code
+
+    def label(self, place: int, count: int, last: tuple[str, ...]) -> str:
+        """Return the argument name of the input at ``place`` of ``count``, the ``last`` of which were given by name."""
+        if place >= count - len(last):
+            return last[place - count + len(last)]
+        return self.arguments[place] if place < len(self.arguments) else ""
+
     def __repr__(self) -> str:
         return f"Operator({self.name!r})"
 

@@ -119,16 +119,16 @@ class _Naming:
 
     def __init__(self, parameters: Sequence[ParameterNode], operations: Sequence[Node]) -> None:
         self._names: dict[Node, str] = dict(variable_names(parameters).items())
-        self._operators: dict[Operator, str] = {}
+        self._operators: dict[tuple[object, ...], str] = {}
         self.documentation: dict[str, str] = {}
         functions = Names(set(self._names.values()))
         for here in operations:
             operation = here.operation
-            if operation is None or operation in self._operators:
+            if operation is None or operation.key in self._operators:
                 continue
             code = operation.code
             name = functions.named(operation.name) if code is None or code not in self._names else self._names[code]
-            self._operators[operation] = name
+            self._operators[operation.key] = name
             self.documentation[name] = operation.description
         taken = set(self._names.values()) | set(self._operators.values())
         self._fresh = Names(taken)
@@ -143,7 +143,7 @@ class _Naming:
         return self._names[here]
 
     def function(self, here: Node) -> str:
-        return identifier(here.stem) if here.operation is None else self._operators[here.operation]
+        return identifier(here.stem) if here.operation is None else self._operators[here.operation.key]
 
 
 def _operation(here: Node, naming: _Naming, is_output: bool) -> Operation:
@@ -160,15 +160,13 @@ def _operation(here: Node, naming: _Naming, is_output: bool) -> Operation:
 
 def arguments(here: Node, names: Callable[[Node], str]) -> tuple[tuple[str, str], ...]:
     """Return what an operation was called with, as pairs of argument name and text."""
-    told, code = () if here.operation is None else here.operation.arguments, here.operation and here.operation.code
-    positional = len(here.inputs) - len(here.labels)
-    labels = [told[place] if place < len(told) else "" for place in range(positional)] + list(here.labels)
-    pairs = [
-        (label, written(given, names))
-        for place, (label, given) in enumerate(zip(labels, here.inputs, strict=True))
-        if place > 0 or label != "self" or isinstance(given, Node)
-    ]
-    passed = set(nodes_in(here.inputs))
+    operation, count = here.operation or Operator(here.stem), len(here.inputs)
+    pairs = []
+    for place, given in enumerate(here.inputs):
+        label = operation.label(place, count, here.labels)
+        if place > 0 or label != "self" or isinstance(given, Node):
+            pairs.append((label, written(given, names)))
+    passed, code = set(nodes_in(here.inputs)), operation.code
     return (*pairs, *(("uses", names(used)) for used in here.parents if used not in passed and used is not code))
 
 
