@@ -18,6 +18,8 @@ MOST_LINES = 400
 LONG_ON_PURPOSE = {
     "inference.py": "copied as one file into every delivered model, so it cannot import its parts",
 }
+# The one file that runs code of others: it is started behind the wall and nowhere else.
+RUNS_FOREIGN_CODE = {"sandbox/zygote.py": {"calls exec", "calls compile"}}
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "manager", "base_utils", "misc"}
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen"}
@@ -84,7 +86,8 @@ def test_every_reason_is_still_needed() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=_id)
 def test_nothing_is_unpickled_or_executed(path: Path) -> None:
-    assert _faults(_tree(path)) == []
+    faults = {fault.split(": ")[-1] for fault in _faults(_tree(path))}
+    assert faults == RUNS_FOREIGN_CODE.get(_id(path), set())
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,7 @@ def test_the_check_leaves_the_rest_alone(program: str) -> None:
     assert _faults(ast.parse(program)) == []
 
 
-@pytest.mark.parametrize("name", ["models", "samplers", "optims", "metrics"])
+@pytest.mark.parametrize("name", ["models", "samplers", "optims", "metrics", "optimizers"])
 def test_every_plugin_has_a_row_in_the_methods(name: str) -> None:
     cards = METRICS if name == "metrics" else family(name)
     text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")

@@ -22,7 +22,8 @@ class Limits:
         result_bytes: the whole message that it sends back.
         json_bytes: the part of that message that is JSON (parsed JSON takes about twenty times its size in memory).
         output_bytes: of each of stdout and stderr, the rest is counted and dropped.
-        threads: let it start threads and processes (at most 64); off, it is one thread, and the wall is simpler.
+        processes: let it start threads and processes, at most 64; its worker is then used once. Off, it is one process,
+            and whether it may start threads depends on the C library.
     """
 
     timeout_s: float = 10.0
@@ -33,10 +34,10 @@ class Limits:
     result_bytes: int = 64 * MiB
     json_bytes: int = 8 * MiB
     output_bytes: int = 64 * 1024
-    threads: bool = False
+    processes: bool = False
 
     def __post_init__(self) -> None:
-        numbers = {name: value for name, value in vars(self).items() if name != "threads"}
+        numbers = {name: value for name, value in vars(self).items() if name != "processes"}
         if wrong := [f"{name}={value!r}" for name, value in numbers.items() if not value > 0]:
             raise DomainError(f"a limit must be above 0, not {', '.join(wrong)}")
         if self.open_files < 16:

@@ -118,20 +118,15 @@ def _definitions(tree: ast.Module, function: str) -> list[ast.FunctionDef | ast.
 
 
 def _is_allowed_at_top(node: ast.stmt, function: str, policy: Policy) -> bool:
-    match node:
-        case ast.Import() | ast.ImportFrom():
-            return True
-        case ast.FunctionDef() | ast.AsyncFunctionDef():
-            return node.name == function or policy.allow_helpers
-        case ast.ClassDef():
-            return policy.allow_classes
-        case ast.Assign(targets=targets):
-            return policy.allow_helpers and all(isinstance(t, ast.Name) and t.id != function for t in targets)
-        case ast.AnnAssign(target=ast.Name(id=name)):
-            return policy.allow_helpers and name != function
-        case ast.Expr(value=ast.Constant(value=str())):
-            return True
-    return False
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return node.name == function or policy.allow_helpers
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return policy.allow_helpers and all(isinstance(t, ast.Name) and t.id != function for t in targets)
+    if isinstance(node, ast.ClassDef):
+        return policy.allow_classes
+    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return is_text or isinstance(node, ast.Import | ast.ImportFrom)
 
 
 def _kind(node: ast.stmt) -> str:

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import threading
+import weakref
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -53,6 +54,7 @@ class Sandbox:
         self._readable, self._gpu = tuple(os.path.realpath(path) for path in readable), gpu
         self._idle: list[Worker] = []
         self._lock = threading.Lock()
+        self._finalizer = weakref.finalize(self, _close_all, self._idle)
 
     @property
     def isolation(self) -> Isolation:
@@ -80,7 +82,7 @@ class Sandbox:
         try:
             worker.load(_packages(source, message))
             ending = worker.run(message)
-            healthy = not self.limits.threads
+            healthy = ending.clean and not self.limits.processes and not self._gpu
         except WorkerLost as lost:
             kind = SandboxTimeout if lost.late else SandboxCrash
             raise kind(f"{function} was ended with its whole sandbox: {lost}") from None
@@ -91,9 +93,7 @@ class Sandbox:
     def close(self) -> None:
         """End the warm workers; the sandbox starts a new one if it is called again."""
         with self._lock:
-            idle, self._idle = self._idle, []
-        for worker in idle:
-            worker.close()
+            _close_all(self._idle)
 
     def __enter__(self) -> Self:
         return self
@@ -114,7 +114,7 @@ class Sandbox:
                 f"code that a model wrote cannot be contained on this machine ({found}); run on Linux 6.12 or newer "
                 "with the package sandlock, or accept the risk with allow_unsandboxed=True (--allow-unsandboxed)"
             )
-        how = plan(found, threads=self.limits.threads or self._gpu, gpu=self._gpu, readable=self._readable)
+        how = plan(found, processes=self.limits.processes or self._gpu, gpu=self._gpu, readable=self._readable)
         try:
             return Worker(self.limits, how)
         except WorkerLost as lost:
@@ -130,6 +130,11 @@ class Sandbox:
                 self._idle.append(worker)
         else:
             worker.close()
+
+
+def _close_all(workers: list[Worker]) -> None:
+    while workers:
+        workers.pop().close()
 
 
 def _packages(source: str, message: bytes) -> set[str]:

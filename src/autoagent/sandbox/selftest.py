@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -47,9 +48,18 @@ class Isolation:
         return f"{self.level}: not held here: {', '.join(missing)}"
 
 
-@lru_cache(maxsize=1)
+_ONCE = threading.Lock()
+
+
 def isolation() -> Isolation:
     """Attack a worker of ours once per process and return what held; about 0.3 s the first time."""
+    with _ONCE:
+        return examine()
+
+
+@lru_cache(maxsize=1)
+def examine() -> Isolation:
+    """Do what ``isolation`` says, whoever else is at it."""
     usable = wall.sandlock_is_usable()
     tries: list[tuple[bool, bool, bool]] = []
     if usable:
@@ -69,17 +79,17 @@ def _level(facts: Mapping[str, bool]) -> Level:
     return "partial" if all(facts[name] for name in _ESSENTIAL) else "none"
 
 
-def plan(found: Isolation, *, threads: bool, gpu: bool = False, readable: tuple[str, ...] = ()) -> wall.Plan:
+def plan(found: Isolation, *, processes: bool, gpu: bool = False, readable: tuple[str, ...] = ()) -> wall.Plan:
     """Return how to wall in one more worker the way that was proven."""
     uid = wall.free_uid() if found.uid else 0
-    return wall.Plan(new_folder(uid), readable, threads, gpu, found.walled, uid, found.own_namespace)
+    return wall.Plan(new_folder(uid), readable, processes, gpu, found.walled, uid, found.own_namespace)
 
 
 def _attack(*, walled: bool, own_uid: bool, own_namespace: bool) -> dict[str, bool]:
     shape = Isolation("none", {}, own_uid, own_namespace, walled)
     with _targets() as targets:
         os.environ["AUTOAGENT_SANDBOX_CANARY"] = "seen"
-        worker = Worker(_LIMITS, plan(shape, threads=False))
+        worker = Worker(_LIMITS, plan(shape, processes=False))
         try:
             saw = _ask(worker, "probe", targets)
             greedy = worker.run(_message("greedy", {}))
@@ -134,12 +144,14 @@ def _ask(worker: Worker, function: str, targets: Mapping[str, Any]) -> dict[str,
 
 _PROBES = (
     *_ESSENTIAL,
+    "files cannot be changed",
     "no network by datagram",
     "no socket of the machine",
     "no abstract socket",
     "no signal to others",
     "no look into others' processes",
     "no trace of others",
+    "no look into the sandbox itself",
     "no new process",
     "files cannot grow without end",
     "environment is clean",
@@ -187,6 +199,7 @@ def probe(folder, port, pid, abstract):
     attempts = {
         "files cannot be read": lambda: open(folder + "/secret").read(),
         "files cannot be written": lambda: open(folder + "/new", "w").close(),
+        "files cannot be changed": lambda: os.chmod(folder + "/secret", 0o777),
         "no network": lambda: connect(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", port)),
         "no network by datagram": lambda: connect(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", port)),
         "no socket of the machine": lambda: connect(socket.AF_UNIX, socket.SOCK_STREAM, folder + "/s"),
@@ -194,6 +207,7 @@ def probe(folder, port, pid, abstract):
         "no signal to others": lambda: os.kill(pid, 0),
         "no look into others' processes": lambda: open("/proc/%d/environ" % pid).read(),
         "no trace of others": trace,
+        "no look into the sandbox itself": lambda: os.close(os.open("/proc/%d/fd/0" % os.getppid(), os.O_RDONLY)),
         "no new process": fork,
         "files cannot grow without end": grow,
         "environment is clean": environment,

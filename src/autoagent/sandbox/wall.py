@@ -12,19 +12,34 @@ import stat
 import subprocess
 import sys
 import sysconfig
+import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 _NUMBERS = itertools.count()
 _FIRST_UID = 0x70000000  # far above what systems give out; checked to be nobody's before it is used
 _NAMESPACE_UID = 65534
 # On top of sandlock's own list; what it denies already is in its documentation and proven by tests/sandbox.
-_DENIED = ("memfd_create", "memfd_secret", "inotify_init", "inotify_init1", "mq_open", "mq_unlink", "kcmp")
-_DENIED_WITHOUT_THREADS = ("clone3",)
-_MAX_PROCESSES_WITH_THREADS = 64
+_MODES = (
+    *("chmod", "fchmod", "fchmodat", "chown", "fchown", "lchown", "fchownat"),
+    *("utime", "utimes", "futimesat", "utimensat"),
+    *(f"{kind}{what}xattr" for kind in ("", "l", "f") for what in ("set", "remove")),
+)
+_DENIED = (
+    *_MODES,  # Landlock does not restrict them, and the user's own files are the user's to change
+    "memfd_create",
+    "memfd_secret",
+    "inotify_init",
+    "inotify_init1",
+    "mq_open",
+    "mq_unlink",
+    "kcmp",
+)
+_DENIED_TO_ONE = ("clone3",)
+MAX_PROCESSES = 64
 
 
 class Handle(Protocol):
@@ -33,6 +48,9 @@ class Handle(Protocol):
     pid: int
     stdin: int
     stdout: int
+
+    def has_started(self) -> None:
+        """Note what it is known by, now that it has said that it runs."""
 
     def end(self) -> None:
         """Kill it with everything that it started, and free what it held."""
@@ -45,7 +63,7 @@ class Plan:
     Attributes:
         folder: the one folder that it may write.
         readable: files and folders besides the interpreter's that it may read.
-        threads: it may start threads and processes.
+        processes: it may start threads and processes.
         gpu: device files of GPUs are let through. Not tested: no machine of ours with a GPU ran it.
         walled: use sandlock; otherwise only limits, a clean environment and a process group.
         uid: an unused user id to become, or 0 to stay who we are.
@@ -54,7 +72,7 @@ class Plan:
 
     folder: Path
     readable: tuple[str, ...] = ()
-    threads: bool = False
+    processes: bool = False
     gpu: bool = False
     walled: bool = True
     uid: int = 0
@@ -119,6 +137,19 @@ def clean_environment(folder: Path) -> dict[str, str]:
     return {**single, **fixed, "HOME": str(folder), "TMPDIR": str(folder)}
 
 
+def inner_rules(plan: Plan) -> dict[str, Any] | None:
+    """Return the rules of the narrower domain that each call enters, or None without a wall."""
+    if not plan.walled:
+        return None
+    from sandlock import Protection
+
+    return {"fs_readable": _readable(plan), "allow_degraded": [int(each) for each in Protection]}
+
+
+def _readable(plan: Plan) -> list[str]:
+    return [*interpreter_paths(), *plan.readable, "/dev/null", "/dev/zero", "/dev/urandom"]
+
+
 class _Walled:
     """A process behind Landlock and seccomp."""
 
@@ -126,14 +157,14 @@ class _Walled:
         from sandlock import Protection, StdioMode
         from sandlock import Sandbox as Wall
 
-        denied = _DENIED if plan.threads else _DENIED + _DENIED_WITHOUT_THREADS
+        denied = _DENIED if plan.processes else _DENIED + _DENIED_TO_ONE
         self._uid = plan.uid
         self._wall = Wall(
-            fs_readable=[*interpreter_paths(), *plan.readable, "/dev/null", "/dev/zero", "/dev/urandom"],
+            fs_readable=_readable(plan),
             fs_writable=[str(plan.folder), "/dev/null"],
             clean_env=True,
             env=clean_environment(plan.folder),
-            max_processes=_MAX_PROCESSES_WITH_THREADS if plan.threads else 2,
+            max_processes=MAX_PROCESSES if plan.processes else 2,
             extra_deny_syscalls=list(denied),
             cwd=str(plan.folder),
             no_coredump=True,
@@ -147,12 +178,20 @@ class _Walled:
             self._process = self._wall.popen(list(argv), StdioMode.PIPED, StdioMode.PIPED, StdioMode.NULL)
         self.pid = self._process.pid or 0
         self.stdin, self.stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
+        self._namespace = ""
+        self._own_namespace = plan.own_namespace
+
+    def has_started(self) -> None:
+        if self._own_namespace:
+            self._namespace = _user_namespace(self.pid)
 
     def end(self) -> None:
-        if self._uid:
-            _kill_user(self._uid)
-        with self._process:
+        with self._process:  # its exit kills the process group and reaps
             pass
+        if self._uid:
+            _kill_all(lambda pid: self._uid in _user_ids(pid))
+        if self._namespace not in ("", _user_namespace(os.getpid())):
+            _kill_all(lambda pid: _user_namespace(pid) == self._namespace)
 
 
 class _Bare:
@@ -175,9 +214,12 @@ class _Bare:
         self.pid = self._process.pid
         self.stdin, self.stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
 
+    def has_started(self) -> None:
+        pass
+
     def end(self) -> None:
         if self._uid:
-            _kill_user(self._uid)
+            _kill_all(lambda pid: self._uid in _user_ids(pid))
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.kill()
@@ -185,15 +227,22 @@ class _Bare:
             pass
 
 
-def _kill_user(uid: int) -> None:
-    """Kill every process of a user id that is one sandbox's own, until none is left."""
+def _kill_all(is_ours: Callable[[int], bool]) -> None:
+    """Kill every process that is one sandbox's own, by its user or namespace, until none is left."""
     for _ in range(100):
-        found = [pid for pid in _pids() if uid in _user_ids(pid)]
+        found = [pid for pid in _pids() if is_ours(pid)]
         for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if not found:
             return
+        time.sleep(0.001)
+
+
+def _user_namespace(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return str(Path(f"/proc/{pid}/ns/user").readlink())
+    return ""
 
 
 def _pids() -> list[int]:

@@ -12,7 +12,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,7 @@ class Ending:
     wall_s: float
     peak_bytes: int
     dropped: tuple[int, int, int]
+    clean: bool
     result: bytes
     stdout: bytes
     stderr: bytes
@@ -65,14 +68,16 @@ class Worker:
             "limits": asdict(limits),
             "uid": plan.uid,
             "own_namespace": plan.own_namespace,
-            "nproc": 64 if limits.threads else 2,
+            "nproc": wall.MAX_PROCESSES if limits.processes else 2,
             "folder": str(plan.folder),
             "path": wall.import_paths(),
+            "confine": wall.inner_rules(plan),
             "wire": str(Path(__file__).with_name("wire.py")),
         }
         flags = ["-I", "-S", "-B", "-X", "frozen_modules=on"]
         argv = [os.path.realpath(sys.executable), *flags, zygote.__file__, json.dumps(config)]
-        self._handle = wall.start(argv, plan)
+        self._owner = os.getpid()
+        self._handle = _starter(self._owner).submit(wall.start, argv, plan).result()
         for fd in (self._handle.stdin, self._handle.stdout):
             os.set_blocking(fd, False)
         try:
@@ -80,11 +85,12 @@ class Worker:
         except (WorkerLost, TypeError, ValueError):
             self.close()
             raise WorkerLost("the process behind the wall did not start") from None
+        self._handle.has_started()
         self._base_bytes = self._address_space()
 
     def is_alive(self) -> bool:
         """Say whether the idle process is still there; it says nothing while idle, so anything readable is its end."""
-        return not select.select([self._handle.stdout], [], [], 0)[0]
+        return self._owner == os.getpid() and not select.select([self._handle.stdout], [], [], 0)[0]
 
     def load(self, modules: Iterable[str]) -> None:
         """Import packages ahead, once, so that later calls find them there."""
@@ -115,13 +121,16 @@ class Worker:
                 raise ValueError(sizes)
             facts = (str(header["ended"]), int(header["status"]), float(header["cpu_s"]), float(header["wall_s"]))
             peak, first, second, third = int(header["peak_bytes"]), *(int(lost) for lost in header["dropped"])
+            clean = header["clean"] is True
         except (KeyError, TypeError, ValueError, OverflowError):
             raise WorkerLost("the process behind the wall no longer speaks the protocol") from None
         result, stdout, stderr = (self._read(size, deadline + _GRACE_S) for size in sizes)
-        return Ending(*facts, peak, (first, second, third), result, stdout, stderr)
+        return Ending(*facts, peak, (first, second, third), clean, result, stdout, stderr)
 
     def close(self) -> None:
         """Kill the process with all that it started and remove its folder."""
+        if self._owner != os.getpid():  # a fork of ours inherited this object; the worker is not its to end
+            return
         self._handle.end()
         zygote.remove_tree(str(self._folder))
 
@@ -163,6 +172,12 @@ class Worker:
                 raise WorkerLost("the process behind the wall is gone")
             data += chunk or b""
         return bytes(data)
+
+
+@lru_cache(maxsize=1)
+def _starter(owner: int) -> ThreadPoolExecutor:
+    """Return the thread of this process that starts workers: Linux kills them when the thread that did so ends."""
+    return ThreadPoolExecutor(1, f"autoagent-sandbox-{owner}")
 
 
 def new_folder(uid: int) -> Path:
