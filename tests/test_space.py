@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoagent.errors import DomainError
-from autoagent.space import Bool, Choice, Float, Int, Param, Space
+from autoagent.space import Bool, Choice, Code, Float, Int, Param, Space, Text
 
 SPACE = Space(
     {
@@ -81,3 +81,52 @@ def test_a_space_survives_json() -> None:
 def test_a_log_int_stays_inside_its_bounds(low: int, width: int, seed: int) -> None:
     domain = Int(low, low + width, log=True)
     assert domain.check(domain.sample(random.Random(seed))) >= low
+
+
+@pytest.mark.parametrize("value", [7, None, b"ab", "abcd", "\ud800", ["a"]])
+def test_a_text_refuses_what_is_no_text_or_too_long(value: object) -> None:
+    with pytest.raises(DomainError):
+        Text(3).check(value)
+
+
+def test_a_text_is_taken_as_it_is() -> None:
+    assert (Text(3).check("äöü"), Text().check(" TERMINATE ```\n")) == ("äöü", " TERMINATE ```\n")
+    assert Text(3).json_schema() == {"type": "string", "maxLength": 3}
+
+
+@pytest.mark.parametrize("domain", [Text(), Code("f")])
+def test_words_and_programs_have_no_distribution(domain: Text | Code) -> None:
+    with pytest.raises(DomainError, match="no distribution"):
+        domain.sample(random.Random(0))
+
+
+SOURCE = 'import math\n\n\ndef area(r: float) -> float:\n    """Return the area."""\n    return math.pi * r * r\n'
+
+
+def test_code_keeps_its_name_signature_and_docstring() -> None:
+    domain = Code.of(SOURCE)
+    assert domain == Code("area", "(r: float) -> float", "Return the area.")
+    assert domain.check(SOURCE) == SOURCE
+    assert "def area(r: float) -> float:" in domain.json_schema()["description"]
+    for change in (("area(r", "size(r"), ("r: float", "r"), ("Return", "Give"), ("math.pi", "(")):
+        with pytest.raises(DomainError):
+            domain.check(SOURCE.replace(*change))
+
+
+def test_code_names_every_fault_at_once() -> None:
+    with pytest.raises(DomainError, match=r"decorator; the signature .*; the docstring"):
+        Code.of(SOURCE).check("@cache\ndef area():\n    pass")
+
+
+def test_code_asks_its_policy() -> None:
+    def refuse(source: str) -> None:
+        raise DomainError(f"{len(source)} characters of code are too many")
+
+    with pytest.raises(DomainError, match="too many"):
+        Code("area", policy=refuse).check(SOURCE)
+
+
+@pytest.mark.parametrize("source", ["(" * 5000, "\0", "def f(:", "x = '\ud800'"])
+def test_hostile_code_is_refused_and_does_no_harm(source: str) -> None:
+    with pytest.raises(DomainError):
+        Code("f").check(source)

@@ -79,4 +79,8 @@ def operation_of(function: Callable[..., Any], description: str | None = None) -
 def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
     kinds = inspect.Parameter
     positional = (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
-    return tuple(p.name for p in inspect.signature(function).parameters.values() if p.kind in positional)
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # a built-in that does not tell
+        return ()
+    return tuple(p.name for p in signature.parameters.values() if p.kind in positional)

@@ -166,7 +166,7 @@ class Array(_Unbounded):
             with np.errstate(over="raise"):
                 fresh[...] = made.reshape(self.shape)
         except (OverflowError, FloatingPointError, ValueError) as error:
-            raise DomainError(f"a value does not fit into {self.dtype}: {error}") from error
+            raise DomainError(f"a value does not fit into {np.dtype(self.dtype).name}: {error}") from error
         fresh.flags.writeable = False
         return fresh
 
