@@ -139,3 +139,30 @@ def test_the_curve_is_streamed_by_fold(run):
     rows = [json.loads(line) for line in (run / "trials/0001/curve.jsonl").read_text().splitlines()]
     assert {row["fold"] for row in rows} == {0, 1, 2}
     assert all(set(row) == {"fold", "step", "value"} for row in rows)
+
+
+@pytest.mark.parametrize("family", ["linear", "lightgbm", "hist_gradient_boosting", "catboost", "realmlp", "svm"])
+def test_a_refit_saves_one_model_of_all_rows_that_predicts_what_it_said(run, family):
+    try:
+        MODELS[family].load()
+    except ImportError:
+        pytest.skip(f"{family} is not installed")
+    result = go(job(run, family=family, refit=True))
+    assert result["refit"]
+    (place,) = (run / "trials/0001/parts").iterdir()
+    with np.load(run / "trials/0001/refit.npz") as check:
+        rows, said = check["rows"], check["said"]
+    X = apply_recipe(
+        json.loads((place / "recipe.json").read_text()), pd.read_parquet(run / "data/train.parquet").iloc[rows]
+    )
+    session = onnxruntime.InferenceSession(place / "model.onnx", providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(session.run(None, {"X": X})[0], said, atol=1e-4)
+    assert score("roc_auc", np.load(run / "data/y.npy")[rows], said) > 0.85
+    assert result["score"] == pytest.approx(
+        score("roc_auc", np.load(run / "data/y.npy"), np.load(run / "trials/0001/oof.npy")), abs=1e-6
+    )
+
+
+def test_a_refit_that_does_not_fit_into_the_time_leaves_the_models_of_the_folds(run):
+    result = go(job(run, refit=True, deadline_s=0.0001, save_above=None))
+    assert result["status"] == "timeout" or not result["refit"]

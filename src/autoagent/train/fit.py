@@ -24,12 +24,14 @@ from autoagent.errors import DataError
 from autoagent.inference import apply_recipe
 from autoagent.space import JSONScalar
 from autoagent.train.features import fit_recipe
-from autoagent.train.learner import Array, FitContext, Fitted, Learner
+from autoagent.train.learner import Array, FitContext, Fitted, Learner, Stepwise
 from autoagent.train.models import MODELS, ModelCard
 
 _RESERVE = 0.1  # share of the time kept for predicting, scoring and saving
 _MAX_RESERVE_S = 2.0
 _CURVE_POINTS = 200
+_REFIT_MARGIN = 1.5  # of a fold's time that a fit on all rows may take
+_COMPARED = 200  # rows on which the delivered model is compared with a refitted one
 
 
 class Job(BaseModel):
@@ -39,6 +41,7 @@ class Job(BaseModel):
         data: folder of the training rows.
         out: folder of the trial.
         prune_below: for each fold the running mean score below which the rest is skipped.
+        refit: one model on all rows is saved instead of one for each fold.
         save_above: score from which the models are kept; None keeps them in any case.
         deadline_s: seconds from the start of the job to return by.
     """
@@ -57,6 +60,7 @@ class Job(BaseModel):
     prune_below: list[float] | None = None
     save_above: float | None = None
     save: bool = True
+    refit: bool = False
     deadline_s: float | None = None
 
 
@@ -128,7 +132,7 @@ def _fit(job: Job, started: float) -> dict[str, Any]:
         if number < len(folds) - 1 and _is_pruned(job, progress.fold_scores):
             status = "pruned"
             break
-    return _conclude(job, table.y, progress, status)
+    return _conclude(job, learner, table, progress, status, started)
 
 
 def _fit_fold(
@@ -162,23 +166,62 @@ def _fit_fold(
     progress.curves.append(_thin(fitted.curve))
 
 
-def _conclude(job: Job, y: Array, progress: _Progress, status: str) -> dict[str, Any]:
+def _conclude(
+    job: Job, learner: Learner, table: _Table, progress: _Progress, status: str, started: float
+) -> dict[str, Any]:
     """Score the pooled predictions and save what is worth it."""
+    y = table.y
     np.save(job.out / "oof.npy", progress.oof.astype(np.float32), allow_pickle=False)
     rows = np.isfinite(progress.oof) if progress.oof.ndim == 1 else np.isfinite(progress.oof).all(axis=1)
     pooled = score(job.metric, y[rows], progress.oof[rows]) if rows.any() else None
     keep = status == "ok" and job.save and pooled is not None
     keep = keep and (job.save_above is None or cast(float, pooled) >= job.save_above)
+    refit = keep and job.refit and _fits_again(job, progress, started)
+    parts = [_refit(job, learner, table, progress, started)] if refit else progress.parts
     return {
         "status": status,
         "fold_scores": progress.fold_scores,
         "score": pooled,
         "predict_s": progress.predict_s,
-        "model_bytes": _save_parts(job.out / "parts", progress.parts) if keep else 0,
+        "model_bytes": _save_parts(job.out / "parts", parts) if keep else 0,
         "saved": keep,
+        "refit": refit,
         "error": "out of time before the last fold" if status == "timeout" else None,
         "curve": progress.curves,
     }
+
+
+def _fits_again(job: Job, progress: _Progress, started: float) -> bool:
+    """Say whether the time is enough for a fit on all rows; without it the folds' models are what there is."""
+    if job.deadline_s is None:
+        return True
+    used = time.monotonic() - started
+    return used + _REFIT_MARGIN * used / len(progress.parts) < job.deadline_s
+
+
+def _refit(job: Job, learner: Learner, table: _Table, progress: _Progress, started: float) -> _Part:
+    """Fit on all rows for as long as was best on the folds, and keep what it says of some rows to compare with."""
+    frame, y = table.frame, table.y
+    recipe, X = fit_recipe(frame, table.schema.roles, y, job.task, learner.features, job.seed)
+    stops = [part.fitted.stopped_at for part in progress.parts if isinstance(part.fitted, Stepwise)]
+    context = FitContext(
+        job.task,
+        job.n_classes,
+        job.metric,
+        job.seed,
+        job.threads,
+        _fold_deadline(job, started, 1),
+        stop_at=statistics.fmean(stops) if stops else None,
+    )
+    fitted = learner.fit(X, y, X_valid=X[:0], y_valid=y[:0], context=context)
+    rows = np.unique(np.linspace(0, len(frame) - 1, min(len(frame), _COMPARED)).astype(np.int64))
+    before = time.monotonic()
+    said = fitted.predict(apply_recipe(recipe, frame.iloc[rows]))
+    progress.predict_s = (time.monotonic() - before) * len(frame) / len(rows)
+    if not np.isfinite(said).all():
+        raise DataError("the model on all rows gives predictions that are not finite")
+    np.savez(job.out / "refit.npz", allow_pickle=False, rows=rows, said=said)
+    return _Part(recipe, fitted, X.shape[1])
 
 
 def _save_parts(folder: Path, parts: list[_Part]) -> int:

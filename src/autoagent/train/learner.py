@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ class FitContext:
         threads: that the numerical library may use.
         deadline: ``time.monotonic()`` by which to return what there is; None is no limit.
         report: called with (step, validation loss) while fitting.
+        stop_at: where to stop instead of by the validation rows, in the unit of ``Stepwise.stopped_at``.
     """
 
     task: Task
@@ -42,6 +43,7 @@ class FitContext:
     threads: int = 1
     deadline: float | None = None
     report: Callable[[int, float], None] = ignore_step
+    stop_at: float | None = None
 
     def left_s(self) -> float:
         """Return the seconds until the deadline; infinite without one."""
@@ -62,6 +64,15 @@ class Fitted(Protocol):
         """Return a model with input ``X`` float32 ``(n, d)`` and one output ``Y`` float32 ``(n, k)`` or ``(n,)``."""
 
 
+@runtime_checkable
+class Stepwise(Protocol):
+    """A fitted model that grew by steps and may have been cut by its validation rows."""
+
+    @property
+    def stopped_at(self) -> float:
+        """Where it was cut: steps of a booster, the share of a network's schedule."""
+
+
 class Learner(Protocol):
     """A configured, unfitted model."""
 
@@ -70,4 +81,7 @@ class Learner(Protocol):
         """How the table becomes the matrix that this learner wants."""
 
     def fit(self, X: Matrix, y: Array, *, X_valid: Matrix, y_valid: Array, context: FitContext) -> Fitted:
-        """Fit on ``(n, d)`` rows; the validation rows serve early stopping only."""
+        """Fit on ``(n, d)`` rows; the validation rows serve early stopping only.
+
+        With ``context.stop_at`` they may be empty.
+        """

@@ -144,8 +144,12 @@ class TabularNet(nn.Module):
 
 def train_net(
     net: TabularNet, config: Config, train: Rows, valid: Rows, context: FitContext, rng: torch.Generator
-) -> list[float]:
-    """Train in place, leave the net at its best epoch, and return the validation loss of each epoch."""
+) -> tuple[list[float], float]:
+    """Train in place and leave the net at its best epoch, or after the share of the schedule in ``context.stop_at``.
+
+    Returns:
+        The validation loss of each epoch, and the share of the schedule after which the weights were kept.
+    """
     rate, decay = cast(float, config["learning_rate"]), cast(float, config["weight_decay"])
     x, _ = train
     batch = 128 if len(x) < 2000 else 256 if len(x) < 20_000 else 512
@@ -167,10 +171,10 @@ def _epochs(
     plan: tuple[int, int, int],
     context: FitContext,
     rng: torch.Generator,
-) -> list[float]:
+) -> tuple[list[float], float]:
     total, batch, per_epoch = plan
     check_every = max(per_epoch, total // 60)
-    best, state, curve, started = math.inf, _copy(net), [], time.monotonic()
+    best, state, kept, curve, started = math.inf, _copy(net), 0.0, list[float](), time.monotonic()
     batches = _batches(len(train[0]), batch, rng)
     step = 0
     while step < total:
@@ -186,14 +190,17 @@ def _epochs(
         step += 1
         per_step = (time.monotonic() - started) / step
         total = min(total, step + max(int(0.8 * context.left_s() / per_step), 0)) if context.deadline else total
-        if step % check_every == 0 or step == total:
+        if context.stop_at is not None:
+            if step >= context.stop_at * total:
+                return [], step / total
+        elif step % check_every == 0 or step == total:
             value = _judge(net, valid, context)
             curve.append(value)
             context.report(step, value)
             if value <= best:
-                best, state = value, _copy(net)
+                best, state, kept = value, _copy(net), step / total
     net.load_state_dict(state)
-    return curve
+    return curve, kept
 
 
 def _start(net: TabularNet, train: Rows, context: FitContext, rng: torch.Generator) -> None:

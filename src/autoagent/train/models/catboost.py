@@ -41,6 +41,11 @@ class FittedCatBoost:
     target: Target | None
     curve: list[float]
 
+    @property
+    def stopped_at(self) -> float:
+        """Steps that are kept."""
+        return float(self.model.tree_count_)
+
     def predict(self, X: Matrix) -> Array:
         """Return probabilities or numbers."""
         z = np.asarray(self.model.predict(X, prediction_type="RawFormulaVal", thread_count=1), dtype=np.float64)
@@ -96,20 +101,23 @@ class CatBoost:
         codes = [] if target else [int(code) for code in np.unique(y)]
         watch = _Watch(context)
         options: dict[str, Any] = {name: value for name, value in self.config.items() if name != "categories"}
+        most = _MAX_MULTICLASS_STEPS if context.n_classes > 2 else _MAX_STEPS
+        again = context.stop_at is not None
         model = catboost.CatBoost(
             {
                 **options,
                 "loss_function": _loss(context, codes),
-                "iterations": _MAX_MULTICLASS_STEPS if context.n_classes > 2 else _MAX_STEPS,
-                "od_type": "Iter",
-                "od_wait": _PATIENCE,
-                "use_best_model": True,
+                "iterations": most if context.stop_at is None else max(round(context.stop_at), 1),
+                **({} if again else {"od_type": "Iter", "od_wait": _PATIENCE, "use_best_model": True}),
                 "random_seed": context.seed,
                 "thread_count": context.threads,
                 "allow_writing_files": False,
                 "verbose": False,
             }
         )
+        if again:
+            model.fit(X, target.forward(y) if target else y)
+            return FittedCatBoost(model, X.shape[1], 0 if target else context.n_classes, codes, target, [])
         known = np.full(len(y_valid), True) if target else np.isin(y_valid, codes)
         labels, truth = (target.forward(y), target.forward(y_valid)) if target else (y, y_valid)
         model.fit(X, labels, eval_set=(X_valid[known], truth[known]), callbacks=[watch])

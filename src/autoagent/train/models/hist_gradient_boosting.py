@@ -39,6 +39,11 @@ class FittedBooster:
     target: Target | None
     curve: list[float]
 
+    @property
+    def stopped_at(self) -> float:
+        """Steps that are kept."""
+        return float(self.steps)
+
     def predict(self, X: Matrix) -> Array:
         """Return probabilities or numbers."""
         z = raw_sums(self.model, X, 0, self.steps) + self.model._baseline_prediction
@@ -80,6 +85,9 @@ class HistGradientBoosting:
         labels = target.forward(y) if target else y.astype(np.int64)
         truth = target.forward(y_valid) if target else y_valid
         codes = [] if target else [int(code) for code in np.unique(labels)]
+        if context.stop_at is not None:
+            model.set_params(max_iter=max(round(context.stop_at), 1)).fit(X, labels)
+            return FittedBooster(model, len(model._predictors), codes, 0 if target else context.n_classes, target, [])
         best, best_steps, grown, curve, started, z = np.inf, 0, 0, [], time.monotonic(), np.zeros(())
         while grown < _MAX_STEPS and (grown - best_steps) < _PATIENCE * _BATCH:
             if grown and context.left_s() < 2 * _BATCH * (time.monotonic() - started) / grown:

@@ -34,6 +34,11 @@ class FittedLightGBM:
     target: Target | None
     curve: list[float]
 
+    @property
+    def stopped_at(self) -> float:
+        """Steps of the booster that are kept."""
+        return float(self.booster.best_iteration if self.booster.best_iteration > 0 else self.booster.num_trees())
+
     def predict(self, X: Matrix) -> Array:
         """Return probabilities or numbers."""
         z = np.asarray(self.booster.predict(X, raw_score=True, num_threads=1), dtype=np.float64)
@@ -68,6 +73,9 @@ class LightGBM:
         target = Target.of(y, context.metric) if context.task == "regression" else None
         parameters, better_high = _parameters(self.config, len(y), context)
         train = lgb.Dataset(X, target.forward(y) if target else y, free_raw_data=False)
+        if context.stop_at is not None:
+            booster = lgb.train(parameters, train, max(round(context.stop_at), 1), callbacks=[_keep_time(context)])
+            return FittedLightGBM(booster, 0 if target else context.n_classes, target, [])
         valid = lgb.Dataset(X_valid, target.forward(y_valid) if target else y_valid, reference=train)
         curve: list[float] = []
         booster = lgb.train(
@@ -150,6 +158,16 @@ def _objective(context: FitContext) -> tuple[str, str]:
     if context.task == "binary":
         return ("auc" if context.metric == "roc_auc" else "binary_logloss"), "binary"
     return "multi_logloss", "multiclass"
+
+
+def _keep_time(context: FitContext) -> Callable[[Any], None]:
+    """Return a callback that stops at the deadline."""
+
+    def after_step(env: Any) -> None:  # noqa: ANN401 - LightGBM's own named tuple
+        if context.left_s() <= 0:
+            raise lgb.callback.EarlyStopException(env.iteration, [("", "", 0.0, False)])
+
+    return after_step
 
 
 def _watch(curve: list[float], rate: float, better_high: bool, context: FitContext) -> Callable[[Any], None]:

@@ -61,6 +61,7 @@ class FittedRealMLP:
 
     Attributes:
         bounds: smallest and largest scaled target; predictions stay between them.
+        stopped_at: share of the schedule after which the weights were kept.
     """
 
     net: TabularNet
@@ -68,6 +69,7 @@ class FittedRealMLP:
     target: Target | None
     bounds: tuple[float, float]
     curve: list[float]
+    stopped_at: float
 
     def predict(self, X: Matrix) -> Array:
         """Return probabilities or numbers."""
@@ -110,8 +112,8 @@ class RealMLP:
         )
         tensors = [torch.from_numpy(scaling.apply(part)) for part in (X, X_valid)]
         truths = [torch.from_numpy(part).to(torch.long if target is None else torch.float32) for part in (y, y_valid)]
-        curve = train_net(net, self.config, (tensors[0], truths[0]), (tensors[1], truths[1]), context, rng)
-        return FittedRealMLP(net, scaling, target, bounds, curve)
+        curve, kept = train_net(net, self.config, (tensors[0], truths[0]), (tensors[1], truths[1]), context, rng)
+        return FittedRealMLP(net, scaling, target, bounds, curve, kept)
 
 
 def build(config: Mapping[str, JSONScalar]) -> RealMLP:
