@@ -17,6 +17,7 @@ PUBLIC = {
         "Float",
         "Int",
         "Module",
+        "OptoPrime",
         "ScriptedLLM",
         "Text",
         "__version__",

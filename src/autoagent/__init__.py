@@ -11,6 +11,7 @@ from autoagent._version import __version__
 if TYPE_CHECKING:
     from autoagent.agent.api import load, resume, run
     from autoagent.llm.scripted import ScriptedLLM
+    from autoagent.optimize.optoprime import OptoPrime
     from autoagent.space import Bool, Choice, Code, Float, Int, Text
     from autoagent.trace import Module, bundle, model, node
 
@@ -22,6 +23,7 @@ _HOMES = {
     "Float": "autoagent.space",
     "Int": "autoagent.space",
     "Module": "autoagent.trace",
+    "OptoPrime": "autoagent.optimize.optoprime",
     "ScriptedLLM": "autoagent.llm.scripted",
     "Text": "autoagent.space",
     "bundle": "autoagent.trace",
@@ -39,6 +41,7 @@ __all__ = [
     "Float",
     "Int",
     "Module",
+    "OptoPrime",
     "ScriptedLLM",
     "Text",
     "__version__",

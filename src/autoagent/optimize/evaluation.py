@@ -14,6 +14,7 @@ from autoagent.optimize.record import Record
 from autoagent.optimize.sheet import short
 from autoagent.runs.budget import Budget
 from autoagent.trace import ExecutionError, Node
+from autoagent.trace.feedback import backward
 from autoagent.trace.feedback import record as collect
 from autoagent.trace.parameters import override
 from autoagent.trace.problem import problem
@@ -76,7 +77,7 @@ def run_case(
         value = output.data if isinstance(output, Node) else output
         said = Feedback(error=raised) if raised is not None else _judged(judge, instance, value)
         if said is not None and isinstance(output, Node):
-            output.backward(said)
+            backward(output, said)
         posed = problem(list(parameters.nodes.values()), run.verdicts) if run.verdicts else None
     seconds = time.perf_counter() - started
     case = case_of(posed, name) if posed is not None else Case(name)
@@ -138,6 +139,8 @@ class Evaluator:
         fresh = iter(self._runner.run(jobs))
         for (candidate, name), past in zip(missing, on_file, strict=True):
             case = next(fresh) if past is None else past
+            if part != "train":
+                case = dataclasses.replace(case, sheet=None)  # no optimizer is shown it
             self._known[candidate.key, part, name] = case
             self._record.write("evaluated", {"candidate": candidate.key, "part": part, "case": case.to_json()})
             self.num_runs += 1

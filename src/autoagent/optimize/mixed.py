@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -29,8 +28,8 @@ class Mixed(Rewriter):
     under the best text, in the next the model rewrites the text under the best numbers. Without a model, or without
     text, every round is the sampler's; without numbers, every round is the model's.
 
-    Source: none; the sampler is Optuna's multivariate TPE (arXiv:2304.11127) unless another is given, the prompt that of
-    OptoPrime (arXiv:2406.16218).
+    Source: none; the sampler is Optuna's multivariate TPE (arXiv:2304.11127) unless another is given, the prompt that
+    of OptoPrime (arXiv:2406.16218).
     """
 
     name = "mixed"

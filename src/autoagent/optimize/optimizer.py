@@ -77,8 +77,8 @@ class Optimizer(ABC):
         """Replies that could not be used."""
 
     @abstractmethod
-    def spend_from(self, budget: Budget, wrap: Callable[[LLM], LLM]) -> None:
-        """Put a budget before every model call, and a recorder between the budget and the model."""
+    def spend_from(self, budget: Budget | None, wrap: Callable[[LLM], LLM]) -> None:
+        """Put a budget before every model call, and ``wrap`` behind it; None takes both away."""
 
     @property
     def failures(self) -> int:

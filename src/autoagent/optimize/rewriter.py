@@ -74,8 +74,8 @@ class Rewriter(Optimizer):
         """How many replies were asked for."""
         return self.talk.num_calls
 
-    def spend_from(self, budget: Budget, wrap: Callable[[LLM], LLM]) -> None:
-        """Put a budget before every model call, and a recorder between the budget and the model."""
+    def spend_from(self, budget: Budget | None, wrap: Callable[[LLM], LLM]) -> None:
+        """Put a budget before every model call, and ``wrap`` behind it; None takes both away."""
         self.talk.spend_from(budget, wrap)
 
     def render(self) -> str:

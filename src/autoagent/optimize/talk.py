@@ -59,14 +59,16 @@ class Talk:
     """
 
     def __init__(self, llm: LLM | None, style: Style) -> None:
-        self.llm, self.style = llm, style
+        self.llm = self._bare = llm
+        self.style = style
         self.num_calls = self.num_repairs = 0
         self.failed: list[Failure] = []
 
-    def spend_from(self, budget: Budget, wrap: Callable[[LLM], LLM]) -> None:
-        """Put a budget before every later call, and a recorder between the budget and the model."""
-        if self.llm is not None:
-            self.llm = MeteredLLM(wrap(self.llm), budget)
+    def spend_from(self, budget: Budget | None, wrap: Callable[[LLM], LLM]) -> None:
+        """Put a budget before every later call, and ``wrap`` between the budget and the model; None takes both away."""
+        self.llm = self._bare
+        if self._bare is not None and budget is not None:
+            self.llm = MeteredLLM(wrap(self._bare), budget)
 
     def ask(self, prompt: str, read: Callable[[str], AnswerT], schema: Mapping[str, Any] | None) -> AnswerT | None:
         """Return what was read from the reply, or None after a counted failure.
