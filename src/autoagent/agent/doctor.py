@@ -33,13 +33,16 @@ def examine(llm: str, out: Path) -> list[Row]:
         _gpu(),
         _writable(out),
         _llm(llm),
-        (
-            "isolation",
-            "none needed: this version runs no model-written code; models are fitted in child processes",
-            True,
-        ),
+        _isolation(),
         *(_package(name) for name in _PACKAGES),
     ]
+
+
+def _isolation() -> Row:
+    from autoagent.sandbox import isolation
+
+    found = isolation()
+    return ("isolation", f"of code that a model wrote: {found}", found.level != "none")
 
 
 def _gpu() -> Row:

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 from autoagent._version import __version__
+from autoagent.sandbox import isolation
 
 _PACKAGES = ("torch", "scikit-learn", "lightgbm", "catboost", "optuna", "numpy", "pandas", "onnxruntime", "openai")
 # Whatever else the parent's environment holds, keys among it, stays with the parent.
@@ -36,7 +37,7 @@ def describe_environment(*, seed: int, started: str) -> dict[str, Any]:
         "device": "cpu",
         "seed": seed,
         "started": started,
-        "isolation": "models are fitted in child processes without keys; no model-written code is run",
+        "isolation": f"models are fitted in child processes without keys; of code that a model wrote: {isolation()}",
     }
 
 

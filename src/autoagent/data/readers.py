@@ -17,6 +17,9 @@ from autoagent.errors import DataError
 
 MAX_BYTES = 2_000_000_000
 BUILTIN = ("digits", "iris", "wine", "breast_cancer", "diabetes")
+_UNPACKED_FLOOR = 100_000_000  # bytes that any small file may unpack to
+_MAX_RATIO = 100  # spreadsheets pack to about a tenth; a bomb to a thousandth
+_MAX_CELL_BYTES = 16_000_000_000  # Parquet packs a repeated value into nothing; a table of these fills 16 GB
 _COMPRESSED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".tar", ".tgz", ".rar")
 
 
@@ -77,6 +80,12 @@ def _builtin(name: str) -> Table:
 
 
 def _read_parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as file:
+        cells = file.metadata.num_rows * max(1, file.metadata.num_columns)
+    if cells * 8 > _MAX_CELL_BYTES:
+        raise DataError(f"{str(path)!r} holds {cells} cells; a table has at most {_MAX_CELL_BYTES // 8}")
     return pd.read_parquet(path), []
 
 
@@ -110,6 +119,17 @@ def _read_xlsx(path: Path) -> tuple[pd.DataFrame, list[str]]:
 def _require_zip(path: Path) -> None:
     if not zipfile.is_zipfile(path):
         raise DataError(f"{str(path)!r} is not a {path.suffix} file: it is damaged, or something else under that name")
+    with zipfile.ZipFile(path) as archive:  # zipfile reads no more of a member than it says here
+        unpacked = sum(member.file_size for member in archive.infolist())
+    _require_bounded(path, unpacked)
+
+
+def _require_bounded(path: Path, unpacked: int) -> None:
+    if unpacked > MAX_BYTES or unpacked > max(_UNPACKED_FLOOR, _MAX_RATIO * path.stat().st_size):
+        raise DataError(
+            f"{str(path)!r} unpacks to {unpacked} bytes, more than {_MAX_RATIO} times its size; such a file is refused, "
+            "for it may be built to fill the memory; save the table as CSV or Parquet if it is honest"
+        )
 
 
 def _read_npz(path: Path) -> tuple[pd.DataFrame, list[str]]:

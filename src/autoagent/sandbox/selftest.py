@@ -20,7 +20,7 @@ from autoagent.sandbox.worker import Worker, WorkerLost, new_folder
 
 Level = Literal["full", "partial", "none"]
 _ESSENTIAL = ("files cannot be read", "files cannot be written", "no network")
-_LIMITS = Limits(timeout_s=0.5, memory_bytes=128 * MiB, disk_bytes=1 * MiB, output_bytes=1024)
+_LIMITS = Limits(timeout_s=5.0, memory_bytes=128 * MiB, disk_bytes=1 * MiB, output_bytes=1024)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _attack(*, walled: bool, own_uid: bool, own_namespace: bool) -> dict[str, bo
         try:
             saw = _ask(worker, "probe", targets)
             greedy = worker.run(_message("greedy", {}))
-            slow = worker.run(_message("spin", {}))
+            slow = worker.run(_message("spin", {}), timeout_s=0.1)
         finally:
             os.environ.pop("AUTOAGENT_SANDBOX_CANARY", None)
             worker.close()

@@ -102,17 +102,16 @@ class Worker:
             self._loaded |= new
             self._base_bytes = self._address_space()
 
-    def run(self, message: bytes) -> Ending:
-        """Send one call's message and return how it ended.
+    def run(self, message: bytes, *, timeout_s: float | None = None) -> Ending:
+        """Send one call's message and return how it ended; ``timeout_s`` is of the limits unless given.
 
         Raises:
             WorkerLost: no more can be run here.
         """
         limits = self.limits
-        deadline = time.monotonic() + limits.timeout_s + _GRACE_S
-        self._send(
-            {"size": len(message), "timeout_s": limits.timeout_s, "base_bytes": self._base_bytes}, message, deadline
-        )
+        timeout_s = timeout_s or limits.timeout_s
+        deadline = time.monotonic() + timeout_s + _GRACE_S
+        self._send({"size": len(message), "timeout_s": timeout_s, "base_bytes": self._base_bytes}, message, deadline)
         header = self._header(deadline)
         try:
             sizes = [int(size) for size in header["sizes"]]
