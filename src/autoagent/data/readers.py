@@ -127,7 +127,7 @@ def _require_zip(path: Path) -> None:
 def _require_bounded(path: Path, unpacked: int) -> None:
     if unpacked > MAX_BYTES or unpacked > max(_UNPACKED_FLOOR, _MAX_RATIO * path.stat().st_size):
         raise DataError(
-            f"{str(path)!r} unpacks to {unpacked} bytes, more than {_MAX_RATIO} times its size; such a file is refused, "
+            f"{str(path)!r} unpacks to {unpacked} bytes, more than {_MAX_RATIO} times its size; it is refused, "
             "for it may be built to fill the memory; save the table as CSV or Parquet if it is honest"
         )
 
