@@ -54,6 +54,14 @@ def test_a_missing_file_is_one_line_without_a_trace(tmp_path: Path) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_a_dollar_limit_needs_a_price_before_anything_is_asked_or_spent(tmp_path: Path) -> None:
+    model = ("--llm", "http://llm.invalid/v1#some-model", "--max-cost", "0.5", "--max-trials", "1")
+    done = autoagent("run", "iris", "classify the species", *model, at=tmp_path)
+    _refused(done, "price of 'some-model' is unknown", "--price PROMPT:COMPLETION")
+    _refused(autoagent("run", "iris", "classify the species", *model, "--price", "cheap", at=tmp_path), "'cheap'")
+    assert not list(tmp_path.glob("runs/*"))
+
+
 def test_without_a_terminal_missing_essentials_stop_it_before_anything_is_spent(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b,c\n" + "".join(f"{i},{i % 7},{i % 3}\n" for i in range(60)))
     done = autoagent("run", "t.csv", "make me a good model", at=tmp_path)

@@ -33,6 +33,7 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder, its
 OutOption = Annotated[Path, typer.Option("--out", help="Where run folders are.")]
 LLMOption = Annotated[str, typer.Option("--llm", help="none, openai:MODEL, or the URL of a compatible server.")]
 RUNS = Path("runs")
+_FORMULA_STARTS = ("=", "+", "@", "\t", '"=', '"+', '"@', '"\t')  # not "-": most predicted numbers below 0 begin so
 BEGAN = time.monotonic()  # a budget counts from here, so that slow imports do not come on top
 
 
@@ -71,6 +72,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     llm: LLMOption = "none",
     budget: Annotated[str | None, typer.Option(help="Wall time, for example 10m.")] = None,
     max_cost: Annotated[float | None, typer.Option(help="US dollars for the language model.")] = None,
+    price: Annotated[str | None, typer.Option(help="Of the model: PROMPT:COMPLETION in dollars per 1M tokens.")] = None,
     max_trials: Annotated[int | None, typer.Option(help="How many trials.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     out: OutOption = RUNS,
@@ -82,6 +84,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     from autoagent.agent.api import run as start
 
     options: dict[str, Any] = {"llm": llm, "budget": budget, "max_cost": max_cost, "max_trials": max_trials}
+    options["price"] = price
     options |= {"seed": seed, "out": out, "workers": workers, "sampler": sampler}
     began: float | None = BEGAN
     while True:
@@ -170,7 +173,13 @@ def predict(
     table, notes = predict_file(_find(run, out), rows, lenient=lenient)
     for text in notes:
         _say(f"note: {text}")
-    table.to_csv(output or sys.stdout, index=False)
+    text = table.to_csv(index=False)
+    if any(line.startswith(_FORMULA_STARTS) for line in text.splitlines()[1:]):
+        _say("note: some labels begin like a formula; import the file as text if you open it in a spreadsheet")
+    if output is None:
+        typer.echo(_plain(text) if sys.stdout.isatty() else text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8", newline="")
 
 
 @app.command()
@@ -254,8 +263,10 @@ def _show_result(result: Result) -> None:
     test, spread = result.state.test or {}, ""
     if result.interval is not None:
         spread = f" (95 % interval {result.interval[0]:.4g} to {result.interval[1]:.4g})"
-    typer.echo(f"\n{result.metric} on {test.get('n_rows')} sealed test rows: {result.score:.4g}{spread}")
-    typer.echo(f"chosen by {result.validation:.4g} out of fold; without a model: {_short(test.get('baseline_score'))}")
+    console = _console()  # wraps at words
+    console.print(f"\n{result.metric} on {test.get('n_rows')} sealed test rows: {result.score:.4g}{spread}")
+    baseline = _short(test.get("baseline_score"))
+    console.print(f"chosen by {result.validation:.4g} out of fold; without a model: {baseline}")
     for row in result.limits:
         sign = ">=" if row.get("at_least") else "<="
         mark = "✓" if row["ok"] else "✗"
@@ -274,6 +285,8 @@ def _table(heads: list[str], rows: Sequence[tuple[str, ...]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    kept = [place for place, _ in enumerate(heads) if not rows or any(row[place] for row in rows)]
+    heads, rows = [heads[place] for place in kept], [tuple(row[place] for place in kept) for row in rows]
     table = Table(box=None, pad_edge=False)
     for head in heads:
         table.add_column(head, overflow="fold")

@@ -525,7 +525,7 @@ def _wrong_note(cells: Cells, column: str, rows: NDArray[np.int64], role: str) -
 def _shown(cells: Cells, column: str, row: int) -> str:
     series = cells.series(column)
     value = None if series is None else series.iloc[row]
-    if hasattr(value, "item"):
+    if isinstance(value, np.generic):
         value = value.item()
     text = f"{value:g}" if isinstance(value, float) else repr(value)
     return text if len(text) <= 40 else f"{text[:39]}…"

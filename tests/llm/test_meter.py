@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.llm.server import Say, completion, serve
 
-from autoagent.errors import BudgetExceeded, LLMError
+from autoagent.errors import BudgetExceeded, LLMError, UserError
 from autoagent.llm.client import OpenAIClient
 from autoagent.llm.messages import Message, Reply, Request
 from autoagent.llm.meter import MeteredLLM
-from autoagent.llm.prices import FREE, Price, price_of
+from autoagent.llm.prices import FREE, PRICES_FILE, Price, parse_price, price_of
 from autoagent.llm.scripted import ScriptedLLM
 from autoagent.runs.budget import Budget, Limits
 
@@ -140,9 +141,28 @@ def test_no_sequence_of_calls_passes_the_limits(calls: list[tuple[int, int, int]
     assert money.used("llm_calls") <= 9
 
 
-def test_prices_are_known_by_name_and_by_dated_name() -> None:
-    assert price_of("gpt-4o-mini") == price_of("gpt-4o-mini-2024-07-18") == Price(0.15, 0.075, 0.6)
-    assert price_of("somebody-else") is None
-    assert price_of("gpt-4o-mini-audio") is None
-    assert price_of("anything", base_url="http://localhost:1/v1") == FREE
-    assert price_of("anything", base_url="http://localhost.example.org/v1") is None
+def test_a_price_is_stated_by_the_user_or_unknown_and_this_machine_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert price_of("a-model") is None
+    assert price_of("a-model", base_url="http://localhost:1/v1") == FREE
+    assert price_of("a-model", base_url="http://localhost.example.org/v1") is None
+    (tmp_path / "prices.json").write_text('{"a-model": "1.25:0.125:10", "bad": "cheap"}')
+    monkeypatch.setenv(PRICES_FILE, str(tmp_path / "prices.json"))
+    assert price_of("a-model") == Price(1.25, 0.125, 10.0)
+    assert price_of("another") is None
+    with pytest.raises(UserError, match="'cheap' is no price"):
+        price_of("bad")
+    monkeypatch.setenv(PRICES_FILE, str(tmp_path / "missing.json"))
+    with pytest.raises(UserError, match=r"missing\.json"):
+        price_of("a-model")
+
+
+def test_a_price_without_a_cached_part_counts_cached_tokens_in_full() -> None:
+    assert parse_price("1.25:10") == Price(1.25, 1.25, 10.0)
+
+
+@pytest.mark.parametrize("text", ["", "1", "1:2:3:4", "a:b", "-1:2", "inf:1", "nan:1", "1,5:2"])
+def test_what_is_no_price_is_refused_with_the_form(text: str) -> None:
+    with pytest.raises(UserError, match=r"is no price; write PROMPT:COMPLETION"):
+        parse_price(text)

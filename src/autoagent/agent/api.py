@@ -19,6 +19,7 @@ from autoagent.errors import RunFolderError, UserError
 from autoagent.inference import Model
 from autoagent.llm.client import LLM
 from autoagent.llm.connect import connect
+from autoagent.llm.prices import Price, Priced, parse_price, price_of
 from autoagent.runs.budget import parse_seconds
 from autoagent.runs.folder import RunFolder, create_run, open_run
 from autoagent.runs.journal import read_events
@@ -96,6 +97,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
     budget: str | float | None = None,
     max_trials: int | None = None,
     max_cost: float | None = None,
+    price: str | None = None,
     workers: int | None = None,
     sampler: str = "agent",
     view: View | None = None,
@@ -111,7 +113,8 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
         out: where run folders are made.
         budget: wall time, for example ``"10m"``; the shorter of this and the request's holds.
         max_trials: how many trials; without any time limit the run is reproducible to the last bit.
-        max_cost: dollars for the language model.
+        max_cost: dollars for the language model; its price must be known then.
+        price: of its tokens, ``"PROMPT:COMPLETION"`` in US dollars per million; a server on this machine is free.
         workers: processes that fit models; one per core unless told.
         sampler: name in ``autoagent list samplers``.
         view: shows progress.
@@ -129,10 +132,12 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
         budget_s=None if budget is None else parse_seconds(budget),
         max_trials=max_trials,
         max_cost_usd=max_cost,
+        price=price,
         workers=workers,
         sampler=sampler,
     )
-    client = connect(llm) if isinstance(llm, str) else llm
+    client = connect(llm, price=_stated(settings)) if isinstance(llm, str) else llm
+    _check_cap(client, settings)
     folder = create_run(Path(out), request)
     write_settings(folder, settings, request)
     if isinstance(data, pd.DataFrame):
@@ -163,7 +168,9 @@ def resume(run: str | Path, *, llm: str | LLM | None = None, view: View | None =
     folder = open_run(run)
     settings, request = read_settings(folder)
     wanted = llm if llm is not None else settings.llm
-    client = None if wanted == "object" else connect(wanted) if isinstance(wanted, str) else wanted
+    client: LLM | None = None
+    if wanted != "object":
+        client = connect(wanted, price=_stated(settings)) if isinstance(wanted, str) else wanted
     return _sit(Sitting(folder, settings, request, client, view or NullView()))
 
 
@@ -184,6 +191,22 @@ def _sit(sitting: Sitting) -> Result:
     state = sitting.run()
     raise_for_failure(state)
     return Result(sitting.folder, state)
+
+
+def _stated(settings: Settings) -> Price | None:
+    return None if settings.price is None else parse_price(settings.price)
+
+
+def _check_cap(client: LLM | None, settings: Settings) -> None:
+    """Refuse a dollar limit that could not be kept, before anything is spent."""
+    if settings.max_cost_usd is None or client is None:
+        return
+    price = client.price if isinstance(client, Priced) else price_of(client.name)
+    if price is None:
+        raise UserError(
+            f"the price of {client.name!r} is unknown, so a limit of {settings.max_cost_usd:g} dollars could not be "
+            "kept; state it with --price PROMPT:COMPLETION (US dollars per million tokens), or drop --max-cost"
+        )
 
 
 def _source(data: str | Path | pd.DataFrame) -> str:

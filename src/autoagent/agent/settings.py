@@ -23,6 +23,7 @@ class Settings(BaseModel):
         budget_s: wall seconds; None leaves it to the request.
         max_trials: trials; None leaves it to the request.
         max_cost_usd: dollars for a language model.
+        price: of its tokens, ``PROMPT:COMPLETION`` in dollars per million; None leaves it unknown or free.
         workers: processes that fit models; None for one per core.
         sampler: name in the table of samplers.
     """
@@ -34,6 +35,7 @@ class Settings(BaseModel):
     budget_s: float | None = None
     max_trials: int | None = None
     max_cost_usd: float | None = None
+    price: str | None = None
     workers: int | None = None
     sampler: str = "agent"
 

@@ -58,13 +58,14 @@ class OpenAIClient:
         base_url: str | None = None,
         api_key: str | None = None,
         *,
+        price: Price | None = None,
         max_retries: int = 5,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = model
         self.base_url = base_url or OPENAI_URL
-        self.price: Price | None = price_of(model, base_url=self.base_url)
+        self.price: Price | None = price or price_of(model, base_url=self.base_url)
         self._secrets = (api_key,) if api_key else ()
         self._connection: OpenAI = connection_to(self.base_url, api_key)
         self._dialect = Dialect()

@@ -35,8 +35,12 @@ class Endpoint:
     message: str = ""
 
 
-def connect(spec: str) -> OpenAIClient | None:
+def connect(spec: str, *, price: Price | None = None) -> OpenAIClient | None:
     """Return the model of ``none``, ``openai:MODEL`` or ``URL[#MODEL]``; the key comes from OPENAI_API_KEY only.
+
+    Args:
+        spec: so.
+        price: of its tokens, as the user states it; None leaves it to ``price_of``.
 
     Raises:
         UserError: the spec cannot be read, or the key is missing.
@@ -46,12 +50,12 @@ def connect(spec: str) -> OpenAIClient | None:
         return None
     base_url, model = _parts(spec)
     if model:
-        return _client(model, base_url)
+        return _client(model, base_url, price)
     with _client("", base_url) as asking:
         models = asking.models()
     if not models:
         raise LLMError(f"{redact(spec)} offers no model; name one: URL#MODEL")
-    return _client(models[0], base_url)
+    return _client(models[0], base_url, price)
 
 
 def describe(spec: str) -> Endpoint:
@@ -69,6 +73,7 @@ def describe(spec: str) -> Endpoint:
     price = price_of(model, base_url=base_url)
     known = model in models or not models
     message = f"{model!r} answers" if known else f"reachable, but it does not list {model!r}"
+    message += "" if price else "; its price is unknown, so a dollar limit needs --price"
     return Endpoint(shown, reachable=True, model=model, models=models, price=price, message=message)
 
 
@@ -83,11 +88,11 @@ def _parts(spec: str) -> tuple[str | None, str]:
     return url.rstrip("/"), model
 
 
-def _client(model: str, base_url: str | None) -> OpenAIClient:
+def _client(model: str, base_url: str | None, price: Price | None = None) -> OpenAIClient:
     """Return a client; the key goes out over https, or to this machine, and nowhere else."""
     key = os.environ.get("OPENAI_API_KEY") or None
     if base_url is None and key is None:
         raise UserError("OPENAI_API_KEY is not set; export it, or choose --llm none or the URL of a local server")
     if base_url is not None and not base_url.startswith("https://") and not is_local(base_url):
         key = None
-    return OpenAIClient(model, base_url, key)
+    return OpenAIClient(model, base_url, key, price=price)

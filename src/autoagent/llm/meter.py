@@ -77,7 +77,7 @@ class MeteredLLM:
         if bound.cost_usd is None and self._budget.left("llm_cost_usd") is not None:
             raise BudgetExceeded(
                 f"the price of {self.name!r} is unknown, so the dollar limit could not be kept; "
-                "choose a model of the price table, or drop the dollar limit and set one on tokens",
+                "state it with --price PROMPT:COMPLETION (US dollars per million tokens), or drop the limit",
                 resource="llm_cost_usd",
             )
         amounts = self._amounts(1, bound.tokens * self._attempts, (bound.cost_usd or 0.0) * self._attempts)

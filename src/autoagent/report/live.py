@@ -58,7 +58,8 @@ class PlainView:
                 self._trials[data["trial"]] = data
                 return None
             case "finished":
-                return self._finished(data)
+                line = self._finished(data)
+                return None if data["status"] == "interrupted" else line  # the search ended; that is said once
             case "suggested":
                 return f"the language model proposed {len(data['configs'])} configurations" if data["configs"] else None
             case "llm_failed":
