@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterable, Sequence
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
@@ -127,4 +129,6 @@ def distribution_of(domain: Domain) -> BaseDistribution | None:
 
 def default_sampler(seed: int) -> BaseSampler:
     """Return a multivariate TPE after four random draws."""
-    return TPESampler(n_startup_trials=4, multivariate=True, seed=seed, warn_independent_sampling=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # `multivariate` has been experimental since 2.2
+        return TPESampler(n_startup_trials=4, multivariate=True, seed=seed)
