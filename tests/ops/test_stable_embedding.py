@@ -44,14 +44,14 @@ def test_half_precision_comes_out_as_it_went_in(dtype: torch.dtype) -> None:
 
 def test_the_wish_for_32_bit_states_is_on_the_table_only_and_survives_a_move() -> None:
     layer = StableEmbedding(10, 8).to(torch.float64).float()
-    assert layer.weight.optim_state_bits == 32
-    assert not hasattr(layer.norm.weight, "optim_state_bits")
+    assert layer.weight._keep_32bit  # type: ignore[attr-defined]
+    assert not hasattr(layer.norm.weight, "_keep_32bit")
 
 
 def test_an_ordinary_embedding_can_ask_for_the_same() -> None:
     layer = torch.nn.Embedding(4, 2)
     keep_states_in_32_bits(layer)
-    assert layer.weight.optim_state_bits == 32  # type: ignore[attr-defined]
+    assert layer.weight._keep_32bit  # type: ignore[attr-defined]
 
 
 def test_its_state_dict_loads_into_another() -> None:

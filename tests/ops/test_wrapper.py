@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from autoagent.errors import UserError
+from autoagent.ops.stable_embedding import keep_states_in_32_bits
 from autoagent.ops.wrapper import quantize_state
 from autoagent.ops.wrapper_rules import RULES, UNSAFE
 
@@ -186,11 +187,12 @@ def test_bfloat16_parameters_step() -> None:
 
 
 def test_a_parameter_may_ask_for_32_bits() -> None:
-    p = nn.Parameter(torch.randn(8192))
-    p.optim_state_bits = 32  # type: ignore[attr-defined]
+    table = nn.Embedding(128, 64)
+    keep_states_in_32_bits(table)
+    p = table.weight
     optim = quantize_state(torch.optim.Adam([p]), 8)
     _train(optim, [p], 1)
-    assert {line.state: line.why for line in optim.state_report()}["exp_avg"] == "asked for by optim_state_bits"
+    assert {line.state: line.why for line in optim.state_report()}["exp_avg"] == "asked for by keep_states_in_32_bits"
 
 
 def test_adamax_keeps_its_running_maximum_and_says_so() -> None:

@@ -12,10 +12,10 @@ class StableEmbedding(nn.Embedding):
 
     arXiv:2110.02861 section 2.3: Xavier-uniform start, LayerNorm on what is looked up (add a position embedding after
     it), and 32-bit optimizer states for the table, because a rare token's gradient is large and its block mostly idle.
-    The states follow the attribute ``optim_state_bits`` of the weight, which every optim of ``autoagent.ops`` reads.
+    The weight carries a mark that every optim of ``autoagent.ops`` reads.
 
     Do not put it in place of the embedding of a trained model: the normalisation changes what the model computes.
-    There, set ``embedding.weight.optim_state_bits = 32`` and keep the layer.
+    There, keep the layer and call ``keep_states_in_32_bits`` on it.
 
     Differs: the lookup stays in the weight's dtype until LayerNorm, which computes in float32 for half precisions; the
     peer casts to torch's default dtype first.
@@ -58,4 +58,4 @@ def keep_states_in_32_bits(module: nn.Module) -> None:
     A deep copy loses it (torch copies a parameter without its attributes): call this again on the copy.
     """
     for parameter in module.parameters(recurse=False):
-        parameter.optim_state_bits = 32  # type: ignore[attr-defined]  # torch lets a tensor carry attributes
+        parameter._keep_32bit = True  # type: ignore[attr-defined]  # torch lets a tensor carry attributes

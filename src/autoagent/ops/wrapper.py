@@ -52,7 +52,7 @@ def quantize_state(
     A step brings back the states of one parameter (or of one piece of it, where elements do not depend on each other)
     in reused fp32 buffers, lets the optim step on it alone, and rounds the states again. Averages of squares are
     rounded stochastically, so that a state whose gradients stopped can fall; ``autoagent.ops`` has faster optims of its
-    own for AdamW and others. Tensors under ``min_size`` and those with ``optim_state_bits = 32`` keep their states.
+    own for AdamW and others. Tensors under ``min_size`` and those of a StableEmbedding keep their states.
 
     Args:
         optimizer: not to be stepped any more by itself. Its states are taken over.
@@ -144,8 +144,7 @@ class QuantizedState(Optimizer):
             yield from group["params"]
 
     def _is_large(self, parameter: Tensor) -> bool:
-        wish = getattr(parameter, "optim_state_bits", self.bits)
-        return parameter.numel() >= self.min_size and wish != 32
+        return parameter.numel() >= self.min_size and not getattr(parameter, "_keep_32bit", False)
 
     def _step_group(self, group: dict[str, Any], first: int) -> None:
         ready = [(first + i, p) for i, p in enumerate(group["params"]) if p.grad is not None]
@@ -259,8 +258,8 @@ class QuantizedState(Optimizer):
             return "a number, not a state of each element"
         if name not in self.rule.states:
             return self.rule.kept.get(name, f"not among the known moving averages of {public_name(self.inner)}")
-        asked = getattr(parameter, "optim_state_bits", None) == 32
-        return "asked for by optim_state_bits" if asked else f"fewer than {self.min_size} elements"
+        asked = getattr(parameter, "_keep_32bit", False)
+        return "asked for by keep_states_in_32_bits" if asked else f"fewer than {self.min_size} elements"
 
 
 def _moved(name: str, value: object, parameter: Tensor) -> object:

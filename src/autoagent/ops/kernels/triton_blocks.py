@@ -47,7 +47,7 @@ def encode(x: Tensor, code: LogCode, *, block: int, key: int | None = None) -> t
     options = {"B": block, "BITS": code.bits, "CODE": codec.constants(code), "SR": key is not None}
     if numel:
         grid = (-(-numel // (2 * block)),)
-        encode_kernel[grid](x, codes, scales, signed_word(key), numel, stored, **options, enable_fp_fusion=False)
+        encode_kernel[grid](x, codes, scales, codec.signed_word(key), numel, stored, **options, enable_fp_fusion=False)
     return codes, scales
 
 
@@ -59,9 +59,3 @@ def decode(codes: Tensor, scales: Tensor, code: LogCode, *, block: int, numel: i
         grid = (-(-numel // (2 * block)),)
         decode_kernel[grid](codes, scales, out, numel, codes.numel(), **options, enable_fp_fusion=False)
     return out
-
-
-def signed_word(key: int | None) -> int:
-    """Return a 32-bit key as the int32 of the same bits: one integer type for every launch, so one compiled kernel."""
-    word = key or 0
-    return word - (1 << 32) if word >= 1 << 31 else word

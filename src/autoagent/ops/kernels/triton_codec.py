@@ -20,6 +20,12 @@ def constants(code: LogCode) -> tuple[int, int, int, int, float, float, float]:
     return code.shift, code.top, code.base, sign, code.floor, code.span, code.rescale
 
 
+def signed_word(key: int | None) -> int:
+    """Return a 32-bit key as the int32 of the same bits: one integer type for every launch, so one compiled kernel."""
+    word = key or 0
+    return word - (1 << 32) if word >= 1 << 31 else word
+
+
 @triton.jit
 def dither(key, first, B: tl.constexpr, STOCHASTIC: tl.constexpr):
     """Return the 32-bit dither words of a tile whose even block has index ``first``."""
