@@ -72,3 +72,17 @@ def test_without_a_table_the_request_names_the_columns() -> None:
     found = data("In sensors.tsv the column named 'broken' is my target", None)
     assert (found.path, found.target) == ("sensors.tsv", "broken")
     assert data("make me something good", None).target is None
+
+
+def test_the_only_column_that_is_named_is_inferred_to_be_the_target_and_said() -> None:
+    understood = understand("churned matters to us a lot, five minutes", evidence=TABLE)
+    assert understood.spec.data.target == "churned"
+    assert understood.inferred["data.target"] == "'churned' is the only column that the request names"
+    assert any("'churned' is the only column" in text for text in understood.assumptions)
+
+
+@pytest.mark.parametrize(
+    "sentence", ["we have age in the table", "something from msg, accuracy", "age or churned, who knows"]
+)
+def test_a_column_in_another_part_is_not_taken_for_the_target(sentence: str) -> None:
+    assert data(sentence).target is None

@@ -19,6 +19,8 @@ from autoagent.agent.understand import understand
         ("for a Raspberry Pi 4", "deploy.target", "raspberry_pi"),
         ("feature importances please", "outputs", ["feature_importance"]),
         ("we have 12k rows", "data.n_rows", 12000),
+        ("classify mails into spam and ham", "data.classes", ["spam", "ham"]),
+        ("only use rows where country is DE", "data.row_filter", "country is DE"),
         ("sensors at 50 Hz", "data.sampling_hz", 50),
     ],
 )

@@ -17,7 +17,6 @@ def of(sentence: str, *, n_unique: int = 0, kind: str = "numeric") -> Understand
         ("will the customer leave? column y_1", "binary_classification"),
         ("tell apart healthy and sick plants", "binary_classification"),
         ("sort emails into five folders", "multiclass_classification"),
-        ("how much will a car sell for", "regression"),
         ("reggression on bmi_1", "regression"),
         ("forecast sales for the next 14 days", "forecasting"),
         ("cluster the customers into 4 segments", "clustering"),
@@ -32,6 +31,8 @@ def test_a_word_for_the_task_states_it(sentence: str, task: str) -> None:
 @pytest.mark.parametrize(
     ("sentence", "task", "reason"),
     [
+        ("how much will a car sell for", "regression", "'how much' usually is a number"),
+        ("classify tumours as benign or malignant", "binary_classification", "usually has two classes"),
         ("predict outcome_1, RMSE", "regression", "rmse measures predicted numbers"),
         ("predict is_fraud", "binary_classification", "'is_fraud' usually has two classes"),
         ("predict the rent of flats", "regression", "usually is a number"),

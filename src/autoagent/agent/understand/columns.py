@@ -9,7 +9,15 @@ from collections.abc import Iterator, Sequence
 
 from autoagent.agent.understand.finding import Finding, Mention
 from autoagent.agent.understand.sentence import Sentence
-from autoagent.agent.understand.target import ARTICLES, GENERIC, IDENTIFIER, LIST, known_target, unknown_target
+from autoagent.agent.understand.target import (
+    ARTICLES,
+    GENERIC,
+    IDENTIFIER,
+    LIST,
+    known_target,
+    only_candidate,
+    unknown_target,
+)
 
 _WORD = re.compile(r"[a-z0-9_][\w.\-]*[\w]|[a-z0-9_]")
 _TIMELY = re.compile(r"date|time|stamp|year|month|week|day|^ts$")
@@ -26,12 +34,13 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
         "",
     ),
     ("data.time_key", _SPLIT_BY, ""),
+    ("data.time_key", r"(?:column|field)", r"\"?\s+(?:is|holds|has|contains|gives)\s+(?:the\s+)?(?:dates?|times?|timestamps?|days?)\b"),
     (
         "data.group_key",
-        r"(?:(?:sure|ensure)(?: that)?(?: all| an?| each| every| 1)?|(?:rows|records|samples|visits|data|entries) of (?:the|an?|each|1|one|the same) \w+ (?:\w+ )?together \(?|group(?:ed|ing|s)?(?: (?:k|\d+)[\s-]?fold)?(?: split| cv)?(?: by| on| =|:| is| key| column)*|split(?:ting|s)?(?: it| them| the data)? by|(?:keep|keeping) (?:all )?(?:the )?(?:rows|records|samples|visits|measurements|images|entries|data)(?: of| for| from| with)(?: the| an?| each| every)? (?:same|1|one|single)|(?:rows|records|samples|visits|entries) (?:of|from|with|for) (?:the|1) same|(?:no|the same|same|1|a single|never split a|never split the same|don't split a|do not split a) )",
-        r"(?:\s+(?:together|is never|are never|in both|on both|across|stays?|must|should|may|can|split|appears?|never|in (?:the )?(?:train|test)|is kept|are kept|column|\)|,|as groups?|groups?|with \d+ (?:groups|folds)|\d+ folds|and|when)|\s*$|\s*[.;,)])",
+        r"(?:(?:sure|ensure)(?: that)?(?: all| an?| each| every| 1)?|keep(?:ing)?(?: all| each| every)|(?:rows|records|samples|visits|data|entries) of (?:the|an?|each|1|one|the same) \w+ (?:\w+ )?together \(?|group(?:ed|ing|s)?(?: (?:k|\d+)[\s-]?fold)?(?: split| cv)?(?: by| on| =|:| is| key| column)*|split(?:ting|s)?(?: it| them| the data)? by|(?:keep|keeping) (?:all )?(?:the )?(?:rows|records|samples|visits|measurements|images|entries|data)(?: of| for| from| with)(?: the| an?| each| every)? (?:same|1|one|single)|(?:rows|records|samples|visits|entries) (?:of|from|with|for) (?:the|1) same|(?:no|the same|same|1|a single|never split a|never split the same|don't split a|do not split a) )",
+        r"(?:\s+(?:together|on (?:1|one|the same) side|in (?:1|one|the same) (?:fold|part|set)|is never|are never|in both|on both|across|stays?|must|should|may|can|split|appears?|never|in (?:the )?(?:train|test)|is kept|are kept|column|\)|,|as groups?|groups?|with \d+ (?:groups|folds)|\d+ folds|and|when)|\s*$|\s*[.;,)])",
     ),
-    ("data.text_fields", r"(?:text (?:column|field|is in|lives in|fields|columns)s?(?: is| are| =|:)?|free text (?:in|column)?|the text (?:in|of)|(?:based on|from|using|read) the (?:text|wording|words) (?:in|of)(?: the)?)", ""),
+    ("data.text_fields", r"(?:text \((?:column|field)?|text (?:column|field|is in|lives in|fields|columns)s?(?: is| are| =|:)?|free text (?:in|column)?|the text (?:in|of)|(?:based on|from|using|read) the (?:text|wording|words) (?:in|of)(?: the)?)", ""),
 )  # fmt: skip
 _LEFT_OUT = re.compile(
     r"\"?\s*(?:columns?\s+)?(?:must|should|has to|have to|needs? to|is to|are to|is|are|can|may)\s*(?:be\s+)?"
@@ -106,6 +115,10 @@ def _read_known(sentence: Sentence, mentions: list[Mention]) -> Iterator[Finding
     if targets:
         names = list(dict.fromkeys(mention.name for mention in targets))
         yield Finding("data.target", names[0] if len(names) == 1 else names, targets[0].start, targets[-1].end)
+    elif free:
+        only = only_candidate(sentence, free)
+        if only:
+            yield only
 
 
 def _in_role(

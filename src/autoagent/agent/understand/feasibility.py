@@ -41,7 +41,7 @@ _NEVER_WRONG = re.compile(
     rf"|{_RIGHT} (?:in |on |for |about )?(?:every|each|all|any)(?: and every)?(?: single| the)? {_CASE}s?\b|{_RIGHT} (?:always|without exception|all the time)\b"
     rf"|(?:get|gets|getting|have|predict|classif\w+) (?:every|each|all)(?: and every)?(?: single| the)? (?:{_CASE}s?|thing) {_RIGHT}\b|get everything {_RIGHT}"
     rf"|(?:every|each|all)(?: and every)?(?: single| the| of the)? {_CASE}s? (?:must|has to|have to|needs? to|should|shall) (?:always )?be {_RIGHT}\b"
-    rf"|(?:can't|cannot|can not|couldn't|could not|must not|mustn't|may not|shouldn't|should not|can never|must never|may never) (?:ever )?(?:be|go) (?:wrong|mistaken|incorrect)\b|not allowed to (?:be wrong|fail|err|make (?:a |any )?mistakes?)"
+    rf"|(?:can't|cannot|can not|couldn't|could not|must not|mustn't|may not|shouldn't|should not|can never|must never|may never) (?:ever )?(?:(?:be|go) (?:wrong|mistaken|incorrect)|err|fail)\b|not allowed to (?:be wrong|fail|err|make (?:a |any )?mistakes?)"
     rf"|(?:can't|cannot|can not|couldn't|could not|must not|mustn't|may not|shouldn't|should not|can never|must never|may never) (?:ever )?(?:afford|tolerate|accept|have|make|allow)(?: to make)? (?:even )?(?:a single |one |1 |a |any )(?:single )?(?:wrong \w+|{_WRONG})\b"
     rf"|(?:not (?:even )?(?:a single|1|one)|no) (?:single )?(?:wrong (?:\w+ )?(?:prediction|answer|call|decision|classification)s?|{_WRONG})\b(?! bars?| analysis| bound| metric| rate| term| message| log)"
     rf"|without (?:a single |any |ever )?(?:{_WRONG})\b(?! bars?)|(?:zero|0) (?:{_WRONG})\b|(?:zero|0) (?:false positives|false alarms) and (?:zero|0|no) (?:false negatives|misses)"
@@ -54,7 +54,14 @@ _NEED_NOT = re.compile(
 )
 _LAYERS = re.compile(r"\b(\d+)[\s-]+(?:hidden[\s-]+)?layers?\b")
 _BIG = re.compile(r"\b(\d+(?:\.\d+)?)\s?(?:b|billion)[\s-]param\w*")
-_ARCHITECTURE_MB = {"resnet18": 44.7, "resnet50": 97.5, "transformer": 10.0, "yolo": 4.0}
+_ARCHITECTURE_MB = {
+    "resnet18": 44.7,
+    "resnet50": 97.5,
+    "resnet101": 170.0,
+    "resnet152": 230.0,
+    "transformer": 10.0,
+    "yolo": 4.0,
+}
 _BITS_MB = 4.0  # bytes of one float32 parameter, so millions of parameters x 4 = MB
 _MIN_LAYER_MB = 0.008  # a layer of 45 units in float32
 _QUESTIONS = {

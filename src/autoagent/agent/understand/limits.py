@@ -14,11 +14,11 @@ from autoagent.agent.understand.units import Quantity, quantities
 _CUE_BEFORE = re.compile(
     r"(?:(?:nothing|not|never|anything|without|n't)(?: \w+){0,2} (?:over|above|beyond|past|(?:bigger|larger|slower|longer|heavier|more) than)|at most|at the most|no more than|not more than|no longer than|not longer than|no bigger than|not exceed(?:ing)?|does(?: not|n't) exceed|within|under|below|less than"
     r"|smaller than|fewer than|up to|max(?:imum)?(?: of)?|max:?|in|inside|for|only|just|budget(?: of| is|:)?|limit(?:ed)?(?: to| of| is|:)?|can use|may use|cap(?:ped)?(?: at| of)?|about|around|roughly"
-    r"|approximately|some|ca|have|got|give (?:it|you|yourself)|you have|you get|takes?|taking|like|longer than like|spend(?:ing)?|use|using|allow(?:ed)?|over in|<=?|=<|~|:|than|exceeding|exceed|is|be|of|ceiling|stay(?:s)? under|timebox(?:ed)?(?: to)?|after|maximal(?:ly)?|no more of|longest|a limit of|hard stop at|deadline(?: of| is|:)?|wait(?: more than| longer than| for| up to)?|stop at|every)"
+    r"|approximately|some|ca|have|got|spare|afford|allow|offer|grant|give (?:it|you|yourself)|you have|you get|takes?|taking|like|longer than like|spend(?:ing)?|use|using|allow(?:ed)?|over in|<=?|=<|~|:|than|exceeding|exceed|is|be|of|ceiling|stay(?:s)? under|timebox(?:ed)?(?: to)?|after|maximal(?:ly)?|no more of|longest|a limit of|hard stop at|deadline(?: of| is|:)?|wait(?: more than| longer than| for| up to)?|stop at|every)"
     r"(?:\s+(?:a|the|about|around|roughly|some|only|just|just under|total of|maximum of|maximal|maximally|at maximum|max|budget of|limit of|ceiling of))*\s*[:=]?\s*$"
 )
 _CUE_AFTER = re.compile(
-    r"^[\s-]*(?:max(?:imum)?\b|tops\b|at (?:the )?(?:very )?most|upper limit|hard limit|at the outside|budget|limit|cap\b|ceiling|or (?:less|under|below|so|smaller)|of (?:training|compute|search|time|wall|tuning)|training|train|to (?:train|finish|search|fit|run|spend|do)|total|search|in total|altogether|time (?:limit|budget)|(?:is|are|was|would be|will be|should be|shall be|sounds?|seems?)\s+(?:all|the|fine|plenty|enough|ok|okay|good|great|alright|acceptable|sufficient|perfect|what|my|our|max\w*|more than enough)\b|(?:is|are|as)\s+(?:an?|the|our|my)?\s*(?:\w+\s+)?(?:limit|maximum|max|cap|ceiling|budget|bound)\b|will do\b|suffices?\b|please\b|or so\b|of (?:cpu|machine|computer|computing)|no more\b|flat\b|per run|should (?:be enough|do)|on the clock|and not)"
+    r"^[\s-]*(?:max(?:imum)?\b|tops\b|at (?:the )?(?:very )?most|upper limit|hard limit|at the outside|budget|limit|cap\b|ceiling|or (?:less|under|below|so|smaller)|of (?:training|compute|search|time|wall|tuning)|training|train|to (?:train|finish|search|fit|run|spend|do)|total|search|in total|altogether|time (?:limit|budget)|(?:is|are|was|would be|will be|should be|shall be|sounds?|seems?)\s+(?:all|the|fine|plenty|enough|ok|okay|good|great|alright|acceptable|sufficient|perfect|what|my|our|max\w*|more than enough)\b|(?:is|are|as)\s+(?:an?|the|our|my)?\s*(?:\w+\s+)?(?:limit|maximum|max|cap|ceiling|budget|bound)\b|(?:has|have) been (?:set aside|reserved|allotted|allowed|granted|booked)|allotted|allowed|utmost|the utmost|will do\b|suffices?\b|please\b|or so\b|of (?:cpu|machine|computer|computing)|no more\b|flat\b|per run|should (?:be enough|do)|on the clock|and not)"
 )
 _TRAIN = re.compile(
     r"\b(?:train|training|fit|fitting|search|searching|tune|tuning|budget|time ?limit|time ?box|wall[- ]?clock|compute|run|running|finish|finished|done|ready|time|spend|minutes? max|experiment)\b"
@@ -55,8 +55,9 @@ _SPEND = re.compile(r"\b(?:spend|spending|cost|costs|budget|bill|money|pay)\b")
 _BUSINESS = re.compile(
     r"\b(?:we|they|i|customers?|people|each|every|an?|the|1|which|who|that|us|company|team|shop|it|he|she|members?|users?|clients?)\b(?:\s+[\w'-]+){0,4}?\s+"
     r"(?:pay|pays|paid|charges?|charged|costs?|loses?|lost|earns?|earned|makes?|made|spent|raised|invested|sells?|sold|saves?|saved|wins?|won|got|gets?|bought|owes?|donated?|is worth|are worth)\b[^,;.]*$"
+    r"|\b(?!total|overall|max\w*|llm|api|run|the|must|can|may|should)\w+\s+costs?\s+(?:\w+\s+){0,2}$"
 )
-_RATE_AFTER = re.compile(r"^\s*(?:per|an?|each|every|/)\s?\w+")
+_RATE_AFTER = re.compile(r"^\s*(?:per|an?|1|each|every|/)\s?\w+")
 _FOR_OTHER = re.compile(
     r"\b(?:budget|money|fund\w*)\s+(?:for|of)\s+(?!this\b|it\b|the (?:llm|run|search|job)\b|at most|up to|\W*\d|\|)(?:the\s+|our\s+)?[a-z]+"
 )
@@ -129,7 +130,7 @@ def _role(quantity: Quantity, clause: tuple[str, str], near: tuple[str, str], *,
         return _size_role(quantity, clause, near, alone=alone)
     if quantity.dimension == "usd":
         return _money_role(*clause)
-    if quantity.dimension == "energy_wh" and not _ENERGY_AWAY.search(clause[0][-40:]):
+    if quantity.dimension == "energy_wh" and not (_ENERGY_AWAY.search(clause[0][-40:]) or _RATE_AFTER.match(clause[1])):
         return "constraints.energy_wh"
     return None
 
@@ -194,7 +195,7 @@ def _size_role(quantity: Quantity, clause: tuple[str, str], near: tuple[str, str
         )
     )
     if _DATA_SIZE.search(near_before[-28:]) and not re.search(
-        r"\b(?:model|onnx|weights|checkpoint|export\w*|network)\b", near_before
+        r"\b(?:model|onnx|weights|checkpoint|export\w*|network)\b", clause[0][-60:]
     ):
         return None
     if re.search(
@@ -228,8 +229,8 @@ def _percentile(sentence: Sentence, quantity: Quantity) -> Iterator[Finding]:
 _COUNTS: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
     (key, re.compile(pattern), factor)
     for key, pattern, factor in (
-        ("constraints.early_stop_patience_trials", rf"(?:stop|give up|quit|patience)[^,;.]{{0,30}}?\b({NUM})\s+(?:(?:useless|bad|fruitless|failed|non-improving|consecutive|straight)\s+)*(?:trials?|configurations?|configs?|experiments?|runs?|attempts?|rounds?|tries)\b|\b({NUM})\s+(?:trials?|configurations?|experiments?|runs?|attempts?)\s+(?:in a row\s+)?(?:without|with no|bring no)\s+(?:an? |any )?(?:improve\w*|gain|progress)|patience (?:of )?({NUM})", 1),
-        ("constraints.max_trials", rf"\b({NUM})\s+(?:different\s+|hpo\s+|search\s+|tuning\s+|optuna\s+)?(?:trials?|trails?|configurations?|configs?|experiments|hyper-?parameter (?:sets|settings|combinations)|attempts|candidates|evaluations|models? (?:tried|at most|max))\b(?!\s+(?:in a row|without|with no|bring|straight))|\b(?:trials?|configurations|experiments|attempts)\s*(?:<=?|:|=|limit(?: of)?|budget(?: of)?|max(?:imum)?)\s*({NUM})|\btry (?:at most |no more than |up to |only |max )?({NUM}) (?:models|things|settings|combinations|setups)", 1),
+        ("constraints.early_stop_patience_trials", rf"(?:stop|give up|quit|patience)[^,;.]{{0,30}}?\b({NUM})\s+(?:(?:useless|bad|fruitless|failed|non-improving|consecutive|straight)\s+)*(?:trials?|configurations?|configs?|experiments?|runs?|attempts?|rounds?|tries|in a row)\b|\b({NUM})\s+(?:trials?|configurations?|experiments?|runs?|attempts?)\s+(?:in a row\s+)?(?:without|with no|bring no)\s+(?:an? |any )?(?:improve\w*|gain|progress)|patience (?:of )?({NUM})", 1),
+        ("constraints.max_trials", rf"\b({NUM})\s+(?:different\s+|hpo\s+|search\s+|tuning\s+|optuna\s+)?(?:trials?|trails?|configurations?|configs?|experiments|hyper-?parameter (?:sets|settings|combinations)|attempts|tries|candidates|evaluations|models? (?:tried|at most|max))\b(?!\s+(?:in a row|without|with no|bring|straight))|\b(?:trials?|configurations|experiments|attempts)\s*(?:<=?|:|=|limit(?: of)?|budget(?: of)?|max(?:imum)?)\s*({NUM})|\btry (?:at most |no more than |up to |only |max )?({NUM}) (?:models|things|settings|combinations|setups)", 1),
         ("constraints.params_m", rf"\b({NUM})\s?(?:trainable |learnable |model )?(?:param(?:eter)?s?|weights(?! file))\b", 1e-6),
         ("constraints.params_m", rf"\b({NUM})\s?m(?:illion)?[\s-]?(?:trainable |learnable )?param(?:eter)?s?\b", 1),
         ("constraints.gflops", rf"\b({NUM})\s?g(?:iga)?-?flops?\b", 1),

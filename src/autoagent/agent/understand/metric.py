@@ -112,9 +112,9 @@ _VERBS = re.compile(
     r"\b(?:maximi[sz]\w+|minimi[sz]\w+|highest|lowest|greatest|smallest|largest|maximal|minimal|reduc\w+|least|maximum|minimum|push up)(?:\s+(?:the|possible|a|my|our|overall|test|validation|mean|average|of)){0,3}\s*$"
 )
 _LATER = re.compile(
-    r"^[\s,]*(?:(?:should|must|needs to|to|has to|is to)?\s*be\s+)?(?:is |should be )?(?:(?:as )?(?:high|low|small|large) as (?:possible|you can)|the (?:higher|lower|smaller) the better|maximi[sz]ed|minimi[sz]ed)"
+    r"^[\s,]*(?:(?:should|must|needs to|to|has to|is to)?\s*be\s+)?(?:is |should be )?(?:(?:as )?(?:high|low|small|large) as (?:possible|you can)|the (?:higher|lower|smaller) the better|maximi[sz]ed|minimi[sz]ed|maximal|minimal|greatest|lowest|highest|smallest)(?!\s+(?:when|at|in|for))"
 )
-_REACH = r"(?:(?:not |never )?(?:to )?(?:be |fall |drop |go |get |stay |come |rise |land |climb |sink |end up )(?:below|under|above|over|to|at)|of|at least|at least at|at or above|no less than|not less than|no worse than|above|over|better than|more than|greater than|exceed(?:ing|s)?|below|under|less than|at most|no more than|not more than|lower than|beat(?:ing|s)?|reach(?:ing|es)?|hit(?:ting|s)?|pass(?:es)?|gets? (?:to|above|over)|get(?:ting)? to|>=?|<=?|=>|=|:|to|is|be|must be|should be|needs to be|has to be|target(?: of)?|around|about|minimum of|up to|within|shall|shall be|goal)"
+_REACH = r"(?:(?:not |never )?(?:to )?(?:be |falls? |drops? |goes |go |gets? |stays? |comes? |rises? |lands? |climbs? |sinks? |ends? up )(?:below|under|above|over|to|at)|of|at least|at least at|at or above|no less than|not less than|no worse than|above|over|better than|more than|greater than|exceed(?:ing|s)?|below|under|less than|at most|no more than|not more than|lower than|beat(?:ing|s)?|reach(?:ing|es)?|hit(?:ting|s)?|pass(?:es)?|gets? (?:to|above|over)|get(?:ting)? to|>=?|<=?|=>|=|:|to|is|be|must be|should be|needs to be|has to be|target(?: of)?|around|about|minimum of|up to|within|shall|shall be|goal)"
 _VALUE_AFTER = re.compile(
     rf"^\s*\)?\s*(?:score\s+|value\s+)?(?:(?:on|of|for)\s+(?:the\s+)?[a-z]\w*\s+)?(?:\(\s*)?(?:(?:should|must|has to|needs to|need|on the test set|goal|we need|i need|ought to|shall)\s+)?(?:be\s+)?(?:{_REACH}\s+)*{_REACH}\s*(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?(?![\w@:]|\.\d)"
 )
@@ -285,9 +285,9 @@ def _direction(sentence: Sentence, start: int, end: int) -> Iterator[Finding]:
     later = _LATER.match(sentence.clean[end:])
     said = verb[0] if verb else later[0] if later else ""
     span = (verb.start(), end) if verb else (start, end + later.end()) if later else (start, end)
-    if _MIN.search(said) or re.search(r"minimi|lower|smaller|low as|small as", said):
+    if _MIN.search(said) or re.search(r"minim|lower|lowest|smaller|smallest|low as|small as", said):
         yield Finding("metric.direction", "min", *span)
-    elif _MAX.search(said) or re.search(r"maximi|higher|high as|large as", said):
+    elif _MAX.search(said) or re.search(r"maxim|higher|highest|greatest|high as|large as", said):
         yield Finding("metric.direction", "max", *span)
 
 

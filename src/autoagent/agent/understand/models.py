@@ -28,6 +28,8 @@ MODEL_WORDS: dict[str, str] = {
     "adapters": r"adapters? / lora / peft",
     "transformer": r"transformers? / bert / tabpfn",
     "cnn": r"cnns? / convolutional (?:neural )?net(?:work)?s?",
+    "resnet152": r"resnet ?152",
+    "resnet101": r"resnet ?101",
     "resnet18": r"resnet ?18",
     "resnet50": r"resnet ?50",
     "yolo": r"yolo(?:v\d+)?",
@@ -38,7 +40,7 @@ MODEL_WORDS: dict[str, str] = {
 _MODELS = tuple((name, phrase(words)) for name, words in MODEL_WORDS.items())
 _HEDGE = r"(?:\s+(?:a|an|any|the|only|kind of|sort of|use|using|of|with|whatsoever|plain|simple|small|big|large|single|good|some|like|to see|black box|huge))*\s*"
 _FORBID = re.compile(
-    r"(?<!\w)(?:no|not|without|avoid(?:ing)?|never(?: use)?|don't(?: use| want)?|do not(?: use| want)?|dont(?: use| want)?|exclud(?:e|ing)|forbid(?:den)?:?|anything (?:but|except)|instead of|rather than|nor|except(?: for)?|skip|ban(?:ned)?|steer clear of|stay away from|other than|can't use|cannot use|mustn't use|must not (?:use|be)|no more|neither|(?:\w+n't|dont|not|never) (?:\w+ ){0,2}(?:with|about|to use|to see|trust|believe in|favou?r|support|run|include|consider|touch|train|fit|build|pick|choose|deploy|like|allow|accept|need|try)|hate|dislike|leave out|drop|keep away from|less fond of|refuse|reject|prohibit(?:ed)?)"
+    r"(?<!\w)(?:no|not|without|avoid(?:ing)?|never(?: use)?|don't(?: use| want)?|do not(?: use| want)?|dont(?: use| want)?|exclud(?:e|ing)|forbid(?:den)?:?|anything (?:but|except)|instead of|rather than|nor|except(?: for)?|skip|ban(?:ned)?|steer clear of|stay away from|other than|can't use|cannot use|mustn't use|must not (?:use|be)|no more|neither|(?:\w+n't|dont|not|never) (?:\w+ ){0,2}(?:with|about|to use|to see|trust|believe in|favou?r|support|run|include|consider|touch|train|fit|build|pick|choose|deploy|like|allow|accept|need|try)|hates?|dislikes?|bar|barring|save for|leave out|drop|keep away from|less fond of|refuse|reject|prohibit(?:ed)?)"
     + _HEDGE
     + r"$"
 )
@@ -53,7 +55,7 @@ _MUST = re.compile(
     + r"$"
 )
 _AFTER_FORBID = re.compile(
-    r"^\s*(?:models? )?(?:are|is) (?:forbidden|not allowed|banned|out|off the table|excluded|not an option|prohibited)"
+    r"^\s*(?:models? )?(?:(?:are|is|was|were|must be|should be) )?(?:to be avoided|ruled out|rejected|forbidden|not allowed|banned|out|off the table|excluded|not an option|prohibited)"
 )
 _OPTIONAL = re.compile(
     r"^\s*(?:models? )?(?:(?:is|are|would be) (?:also |perfectly )?(?:fine|ok|okay|optional|allowed|welcome|possible|acceptable|nice|great|the future|overkill|overrated|popular)|if (?:possible|you like|you want|it helps)|are not mandatory|is not mandatory|or (?:whatever|anything|something))"

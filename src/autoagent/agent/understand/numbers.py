@@ -49,7 +49,7 @@ _NUMBER_WORDS = re.compile(
     rf"\b(?:an? (?=(?:hundred|thousand)\b)(?:{_SCALE})|(?:{_WORD}))(?:[\s-]+(?:and\s+)?(?:{_WORD}|{_SCALE}))*\b"
 )
 _HALF_FRACTIONS = re.compile(
-    r"\b(three|3)[\s-]quarters?\s+of\s+an?\s+|\b(?:an?\s+)?quarter(?:\s+of)?\s+(?:an?\s+)?(?=hour|hr|day|minute|gig|gb|mb|million|meg)|\bhalf(?:\s+an?)?[\s-]+(?:of\s+an?\s+)?(?=hour|hr|day|minute|gig|gb|mb|million|meg|second|percent|dollar|buck|cent|milli)"
+    r"\b(three|3)[\s-]quarters?\s+of\s+an?\s+|\b(?:an?\s+)?quarter(?:\s+of)?\s+(?:an?\s+)?(?=hour|hr|day|minute|second|sec\b|gig|gb|mb|million|meg)|\bhalf(?:\s+an?)?[\s-]+(?:of\s+an?\s+)?(?=hour|hr|day|minute|gig|gb|mb|million|meg|second|percent|dollar|buck|cent|milli|ms\b)"
 )
 _AND_A = re.compile(
     rf"\b(?:(?P<n>{NUM})|an?|one)\s+and\s+(?:a\s+)?(?P<f>half|quarter)\b(?=\s*[a-z])(?!\s+of\s+an?\b)"
@@ -64,6 +64,7 @@ _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:[,' ]\d{3})+(?![\d])(?!,\d)")
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(\d+),(\d{1,2})(?=\s?(?:%|€|[a-z]))")
 _SUFFIX = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?k(?=\s|$|[,;.)])")
 _SCALED = re.compile(rf"(?<![\w.])({NUM})\s?(hundred|thousand|million|mio|mln|billion|bn|dozen)\b")
+_POINT = re.compile(rf"(?<![\w.])point((?:\s+(?:{_WORD}|\d))+)\b")  # "point eight eight"
 _OR_TWO = re.compile(r"\b(?:an?|1|one)\s+(second|minute|hour|day|week)\s+or\s+(?:2|two|so and a half)\b")
 # Of "5 to 10 minutes" the upper end is the limit.
 _RANGE = re.compile(
@@ -92,6 +93,7 @@ def write_in_digits(sentence: Sentence) -> Sentence:
         (_DECIMAL_COMMA, lambda m: f"{m[1]}.{m[2]}"),
         (_GLYPH, _read_glyph),
         (_MIXED, _read_mixed),
+        (_POINT, _read_point),
         (_NUMBER_WORDS, _read_words),
         (_AND_A, _read_and_a),
         (_OR_TWO, lambda m: f"2 {m[1]}s"),
@@ -158,6 +160,11 @@ def _read_fraction(match: re.Match[str]) -> str:
     if match[1]:
         return "0.75 "
     return "0.5 " if match[0].lstrip().startswith("half") else "0.25 "
+
+
+def _read_point(match: re.Match[str]) -> str:
+    digits = [str(_ONES.get(word, _TENS.get(word, word))) for word in match[1].split()]
+    return f"0.{''.join(digits)}"
 
 
 def _read_range(match: re.Match[str]) -> str | None:

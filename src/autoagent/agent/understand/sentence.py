@@ -18,7 +18,10 @@ _SAME = str.maketrans(
 _SINGLE_QUOTED = re.compile(r"(?<![\w'])'([^'\n]{1,60})'(?![\w'])")
 # The items of a list are clauses of their own: "- 10 minutes", "2. AUC", "b) no SVM", "Metric: F1" on its own line.
 _ITEM = re.compile(r"(?P<line>\A|\n)(?P<mark>[ \t]*(?:[-*\u2022\u00b7\u2013]|\d{1,2}[.)]|[a-h][.)])[ \t]+)")
-_LINE = re.compile(r"\n(?=\s*\n|[ \t]*[A-Za-z][A-Za-z /]{1,20}:)")
+_LINE = re.compile(r"\n(?=\s*\n|[ \t]*[A-Za-z][A-Za-z /]{1,20}[:|=])")
+_SLASHES = re.compile(r"(?<!:)//+|(?<=\s)/(?=\s)")
+_TIGHT_SLASH = re.compile(r"(?<=[^\W_])/(?=[^\W_])")
+_FILE_OR_CLOCK = re.compile(r"\.(?:csv|tsv|parquet|jsonl?|xlsx|npz|zip|txt|tar|h5)\b|://|^[.~]?/|\s[.~]?/\w")
 _INLINE_ITEM = re.compile(r"(?<=\s)[a-h1-9]\)(?=\s)|\A[a-h1-9]\)(?=\s)")
 _BREAK = re.compile(r"[;!?\n]|[.](?=\s|$)|,(?!\d)|\s-\s|\(|\)|\s(?:but|while|whereas)\s")
 
@@ -101,6 +104,9 @@ def _break_lines(text: str) -> str:
     """Turn the marks of lists and the ends of their lines into semicolons and blanks, one character for one."""
     text = _ITEM.sub(lambda m: (";" if m["line"] else "") + " " * len(m["mark"]), text)
     text = _LINE.sub(";", text)
+    text = _SLASHES.sub(lambda m: ";" + " " * (len(m[0]) - 1), text).replace("|", ":")
+    if len(_TIGHT_SLASH.findall(text)) > 1 and not _FILE_OR_CLOCK.search(text):
+        text = _TIGHT_SLASH.sub(";", text)  # "Target/F1/75 seconds"
     return text if "(" in text else _INLINE_ITEM.sub("; ", text)
 
 

@@ -47,7 +47,7 @@ _OUTPUTS = tuple(
     for name, words in (
         ("uncertainty_interval", r"(?:confidence|prediction|uncertainty|credible) (?:intervals?|bands?|bounds?) / error bars? / uncertaint(?:y|ies)(?: estimates?)? / how (?:sure|certain|confident) (?:it|the model|you|we) (?:is|are|can be)"),
         ("energy_report", r"(?:report|track|measure|show|state|include|with|give)(?: me)? (?:an? |the |its |your )?energy (?:report|use|usage|consumption|consumed|bill|footprint)(?: report)? / energy report / (?:report|tell me|measure) (?:how much |the )?(?:energy|electricity)(?: use[ds]?| consum\w+| it (?:used|took))? / carbon (?:footprint|report)"),
-        ("segment_descriptions", r"describe (?:each|every|the) (?:segment|cluster|group)s? / (?:segment|cluster) descriptions? / description of (?:each|every|the) (?:segment|cluster|group)s? / explain (?:each|every|the) (?:segment|cluster|group)s?"),
+        ("segment_descriptions", r"describe (?:each|every|the) (?:segment|cluster|group)s? / (?:segments?|groups?|clusters?) and describe (?:each|them|every) / (?:segment|cluster) descriptions? / description of (?:each|every|the) (?:segment|cluster|group)s? / explain (?:each|every|the) (?:segment|cluster|group)s?"),
         ("feature_importance", r"feature importances? / (?:which|what) (?:features|columns|variables|factors) (?:matter|drive|are (?:the )?(?:most )?important|are behind)(?: most)? / (?:most )?important (?:features|columns|variables|drivers) / variable importance / drivers of / shap(?: values| plots?)?"),
         ("calibrated_probabilities", r"(?:well )?calibrated(?: probabilit(?:y|ies))? / calibrate (?:the )?probabilities"),
         ("probabilities", r"(?:return|give(?: me)?|output|want|need|deliver) (?:the )?(?:class )?probabilit(?:y|ies)"),
@@ -73,6 +73,29 @@ _FACTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("data.sampling_hz", re.compile(r"\b(\d+(?:\.\d+)?)\s?hz\b")),
     ("data.image_size", re.compile(r"\b(\d{2,4}\s?x\s?\d{2,4})\b(?:\s*(?:px|pixels?|images?|pictures?))?")),
 )  # fmt: skip
+_ROWS = re.compile(
+    r"\b(?:(?:use|keep|take|consider|include)\s+only|only(?:\s+(?:use|keep|take|consider|include))?|restrict\w*(?:\s+\w+){0,2}\s+to)\s+(?:the\s+)?(?:rows|records|samples|entries)\s+"
+    r"(?:where|with|in which|for which|whose|that have)\s+([^.;,!?]+)"
+)
+_CLASSES = re.compile(
+    r"\b(?:classify|sort|label|categori[sz]e|divide|separate|mark)\b[^.;:]{0,40}?\b(?:into|as|either)\s+(?:either\s+)?([a-z]+)\s+(?:and|or|vs\.?|versus)\s+([a-z]+)\b(?!\s+(?:classes|groups|categories|models?))"
+)
+_NO_CLASS = {
+    "fast",
+    "good",
+    "well",
+    "quickly",
+    "accurately",
+    "possible",
+    "soon",
+    "small",
+    "cheap",
+    "the",
+    "a",
+    "train",
+    "test",
+    "validation",
+}
 _KHZ = re.compile(r"\b(\d+(?:\.\d+)?)\s?khz\b")
 _FORMAT = re.compile(
     r"\b(?:as|in|into|from|a|the|my|our|this|read|of)\s+(csv|tsv|parquet|jsonl|xlsx|excel|npz|dicom|wav|tiff)s?(?:\s+(?:file|files|format|table|sheet|images?|folder|data))\b"
@@ -123,6 +146,10 @@ def read_facts(sentence: Sentence) -> Iterator[Finding]:
                 else int(text)
             )
             yield Finding(key, value, *match.span())
+    yield from _named_classes(sentence)
+    rows = _ROWS.search(sentence.clean)
+    if rows:
+        yield Finding("data.row_filter", sentence.words(*rows.span(1)), *rows.span())
     khz = _KHZ.search(sentence.clean)
     if khz:
         yield Finding("data.sampling_hz", float(khz[1]) * 1000, *khz.span())
@@ -135,6 +162,13 @@ def read_facts(sentence: Sentence) -> Iterator[Finding]:
         match = pattern.search(sentence.clean)
         if match:
             yield Finding(key, fixed or match[1].replace(" ", "_"), *match.span())
+
+
+def _named_classes(sentence: Sentence) -> Iterator[Finding]:
+    match = _CLASSES.search(sentence.clean)
+    if match and not {match[1], match[2]} & _NO_CLASS:
+        names = [sentence.words(*match.span(i)) for i in (1, 2)]
+        yield Finding("data.classes", names, match.start(1), match.end(2))
 
 
 def _negative(text: str) -> bool:

@@ -16,7 +16,7 @@ _KINDS = tuple(
     for kind, words in (
         ("rolling_origin", r"\brolling[\s-](?:origin|window|forecast)\w*|\bback[\s-]?test\w*|\bwalk[\s-]forward\b|\bexpanding window\b"),
         ("group", r"\bgroup(?:ed)?[\s-](?:(?:k|\d+)-?[\s-]?fold|split|wise|cv|cross)\b|\bkeep(?:ing)? (?:the )?groups (?:apart|together|separate|intact)\b|\bgroup(?:ed)? by\b.{0,30}\bsplit|\bsplit (?:it |them |the data )?by (?:the )?(?!time|date|year|month|chron)(?=\w+(?:_id\b| id\b))"),
-        ("time", r"\b(?:time[\s-](?:based|ordered|aware)?[\s-]?split\w*|chronological\w*|temporal (?:split|order|validation)|split (?:it |the data )?(?:by|in|on|along) (?:time|date|year)|time[\s-](?:based|ordered) (?:validation|test|hold-?out)|in time order|train on (?:the )?(?:past|older|earlier)|never (?:train|look) (?:on|at|into) the future|respect(?:ing)? time|past to future)\b"),
+        ("time", r"\b(?:time[\s-](?:based|ordered|aware)?[\s-]?split\w*|chronological\w*|temporal (?:split|order|validation)|split (?:it |the data )?(?:by|in|on|along) (?:time|date|year)|time[\s-](?:based|ordered) (?:validation|test|hold-?out)|in time order|train on (?:the )?(?:past|older|earlier)|train on everything before|test on the (?:most recent|latest|newest)|never (?:train|look) (?:on|at|into) the future|respect(?:ing)? time|past to future)\b"),
         ("stratified", r"\bstratif\w+\b"),
         ("kfold", r"\b(?:\d+[\s-]?fold|k-?fold|cross[\s-]?validat\w+|leave[\s-]one[\s-]out)\b"),
         ("random", r"\brandom(?:ly)?[\s-](?:split|hold-?out|train|test|sample[d]? test|divided?|shuffl\w+)|\bsplit (?:it |the data )?(?:at )?random(?:ly)?\b|\bshuffled? split\b"),
@@ -38,7 +38,8 @@ _HELD_BEFORE = re.compile(
     r"\b[^,]{0,18}$"
 )
 _HELD_AFTER = re.compile(
-    r"\s*(?:(?:of (?:the |our |my |all )?\w+ )?(?:as|for|in|is|goes to|go to) (?:a |the )?)?(?:test|hold[\s-]?out|held[\s-]?out)"
+    r"\s*(?:kept aside|kept back|held back|set aside|reserved"
+    r"|(?:(?:of (?:the |our |my |all )?\w+ )?(?:as|for|in|is|goes to|go to) (?:a |the )?)?(?:test|hold[\s-]?out|held[\s-]?out))"
 )
 _RATIO = re.compile(r"\b(\d\d)\s?/\s?(\d\d)(?:\s?/\s?(\d\d))?(?=\s|$|[,.;])")
 _STEP = re.compile(

@@ -157,10 +157,15 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (r"\b(?:know|knowing|tell(?: me)?|say|find out|work out|figure out|recogni[sz]e|identify|spot|detect|flag|what is|what's|which|what)(?:\s+(?:the|a|an|if|whether|which|what|is|kind of|type of))*\s+\"?", r""),
     (r"(?:^|[.;,?!(:]\s*|\s-\s)(?:the\s+)?\"?", r"\"?\s*(?:$|[.;,?!):]|\s-\s|or\s+not\b|from\b)"),
     (r"", r"\"?\s+(?:to be )?(?:predicted|estimated|forecast(?:ed)?|modell?ed|classified)\b|\"?\s+(?:model|classifier|regressor|predictor|prediction|detector)\b"),
-    (r"\b(?:classify|categori[sz]e|sort|label|assign|route)\b[^.;]{0,40}\bby\s+(?:the\s+|their\s+|its\s+)?\"?", r""),
+    (r"\b(?:classify|categori[sz]e|sort|label|assign|route)\b[^.;]{0,40}\bby\s+(?:the\s+|their\s+|its\s+)?\"?", r"\"?\s*(?:$|[.;,?!)])"),
+    (r"", r"\"?,?\s+(?:that's|that is|is|being)\s+(?:what|the (?:one|thing|column|variable|value))\b"),
+    (r"\b(?:what (?:will|would|might|is)|how (?:high|low|large|big|much|many|long|likely) (?:will|would|is))\s+(?:the\s+)?\"?", r""),
+    (r"", r"\"?\s+(?:(?:to |must |should |can )?be |being )?(?:predicted|estimated|foreseen|forecast|modell?ed|guessed|explained|classified)\b"),
+    (r"\b(?:which|what|find out which)\s+\w+\s+(?:are|is|will be|get|have)\s+\"?", r""),
+    (r"\b(?:ascertain|foresee|picks?|chooses?|selects?|assigns?|trying|understand|learn|guessing|(?:can|could) you do)\s+(?:the\s+)?\"?", r""),
     (r"\b(?:that's|that is|this is|it's|it is|namely|meaning|answer is|truth is)\s+(?:in\s+)?(?:the\s+)?(?:column\s+|field\s+)?\"?", r""),
     (r"\b(?:interested in|care about|interest(?: here)? is|after|want(?: to know)?|need|matters|looking for|goal is|aim is|guess(?:es|ing)?|about|out of|result on|focus on|work on|best|hardest|shot|effort|efforts|job|well|going|model)(?:\s+(?:is|are|the|on|at|in|for|of|about|with|to|a|an|value|column|field|my|our))*\s+\"?", r""),
-    (r"\b(?:on|for|of|at|about|regarding)\s+(?:the\s+|our\s+|my\s+)?\"?", r"\"?\s*(?:$|[.;,?!)]|(?:and|with|within|in|under|using|by|at|from|is|as)\b)"),
+    (r"\b(?:on|for|of|at|about|regarding)\s+(?:the\s+|our\s+|my\s+)?\"?", r"\"?\s*(?:$|[.;,?!)]|(?:and|with|within|in|under|using|by|at|from|is|as|without)\b)"),
     (r"(?:^|[.;!?(:]\s*)(?:the\s+)?\"?", r"\"?\s+(?:by|with|via|using|within|under|at)\b"),
 )  # fmt: skip
 _KNOWN_PATTERNS = tuple((re.compile(rf"{before}\s*$"), re.compile(after)) for before, after in _KNOWN)
@@ -255,3 +260,26 @@ def _barred(word: str, *, free: bool) -> bool:
     if re.fullmatch(r"[\d.]+|[\w-]+\.(?:csv|parquet|jsonl?|xlsx|npz|tsv|zip|txt)", word) or word in _PLACES:
         return True
     return not free and word in GENERIC
+
+
+_GIVEN = re.compile(
+    r"\b(?:from|using|with|based on|by|per|as|than|older|our|has|have|had|given|like|includes?|including|such as|when|where|every|each|and|or|not|without|same|in|features?|predictors?|inputs?|attributes?)\s+(?:the\s+|a\s+|an\s+)?\"?$"
+)
+
+
+def only_candidate(sentence: Sentence, mentions: Sequence[Mention]) -> Finding | None:
+    """Infer the target where the request names one column only and gives it no other part."""
+    names = {mention.name for mention in mentions}
+    if len(names) != 1 or len(mentions[0].name) < 3:
+        return None
+    form = re.sub(r"[\W_]+", "", mentions[0].name.lower())  # written as the table writes it, no plural and no slip
+    free = [
+        mention
+        for mention in mentions
+        if re.sub(r"[\W_]+", "", sentence.clean[mention.start : mention.end]) == form
+        and not _GIVEN.search(sentence.before(mention.start))
+    ]
+    if not free:
+        return None
+    reason = f"{free[0].name!r} is the only column that the request names"
+    return Finding("data.target", free[0].name, free[0].start, free[0].end, reason)

@@ -31,6 +31,7 @@ _DURATION = re.compile(
     rf"(?:\s?(?:and\s+|,\s*)?(?P<n2>{NUM})\s?(?P<u2>minutes?|mins?|m|seconds?|secs?|s)\b)?"
     rf"|(?<![\w.$-])(?P<hh>\d+)\s?(?:h|hr)\s?(?P<mm>\d\d)\b"
 )
+_REST = re.compile(r"\s+([1-5]?\d)(?=\s*(?:$|[.;,]|for\b|max\b|tops\b|to train\b))")  # "an hour fifteen"
 _CLOCK = re.compile(r"(?<![\w:.-])(\d{1,2}):([0-5]\d):([0-5]\d)(?![\w:])")
 _SIZE = re.compile(
     rf"(?<![\w.$-])(?P<n>{NUM})\s?-?\s?(?P<u>kilobytes?|megabytes?|gigabytes?|terabytes?|[kmg]bytes?|[kmg]ib|[kmgt]b|bytes?|megs?|gigs?)\b"
@@ -105,6 +106,10 @@ def _durations(sentence: Sentence) -> Iterator[Quantity]:
             continue
         unit = _singular(match["u"])
         value, end = float(match["n"]) * _SECONDS[unit], match.end("u")
+        rest = _REST.match(sentence.clean, end) if unit in ("hour", "minute") and not match["n2"] else None
+        if rest:
+            yield Quantity("duration_s", value + int(rest[1]) * _SECONDS[unit] / 60, unit, match.start(), rest.end())
+            continue
         if match["n2"] and _SECONDS[_singular(match["u2"])] < _SECONDS[unit]:
             value, end = value + float(match["n2"]) * _SECONDS[_singular(match["u2"])], match.end()
         yield Quantity("duration_s", value, unit, match.start(), end)
