@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 _NUMBERS = itertools.count()
 _FIRST_UID = 0x70000000  # far above what systems give out; checked to be nobody's before it is used
+_END_S = 5.0
 _NAMESPACE_UID = 65534
 # On top of sandlock's own list; what it denies already is in its documentation and proven by tests/sandbox.
 _MODES = (
@@ -186,12 +187,15 @@ class _Walled:
             self._namespace = _user_namespace(self.pid)
 
     def end(self) -> None:
-        with self._process:  # its exit kills the process group and reaps
-            pass
+        with contextlib.suppress(OSError, RuntimeError):
+            self._process.kill()
         if self._uid:
             _kill_all(lambda pid: self._uid in _user_ids(pid))
         if self._namespace not in ("", _user_namespace(os.getpid())):
             _kill_all(lambda pid: _user_namespace(pid) == self._namespace)
+        self._process.wait(timeout=_END_S)  # without a limit it waits for whatever the process left behind
+        for stream in (self._process.stdin, self._process.stdout):
+            stream.close()
 
 
 class _Bare:
