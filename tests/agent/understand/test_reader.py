@@ -25,9 +25,12 @@ def _hand_written() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["requests.jsonl", "requests_many.jsonl"])
+SETS = ("requests", "requests_many", "requests_developed", "requests_developed_later", "requests_developed_last")
+
+
+@pytest.mark.parametrize("name", SETS)
 def test_hand_written_sentences_are_read_well(name: str) -> None:
-    scores = measure(lambda e: understand(e.request, evidence=e.evidence), _hand_written().examples(name))
+    scores = measure(lambda e: understand(e.request, evidence=e.evidence), _hand_written().examples(f"{name}.jsonl"))
     assert scores.field_f1 >= 0.95, scores.mistakes
     assert scores.invented_per_request <= 0.1, scores.mistakes
     assert scores.clarify_recall >= 0.9, scores.mistakes
