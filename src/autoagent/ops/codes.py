@@ -8,15 +8,18 @@ A block of values is stored as its largest magnitude (``absmax``, fp32) and one 
     code = (bits(y) - base + dither) >> shift   clipped to [0, top]
     t'   = (float(base + (code << shift)) - floor) * rescale
 
-``bits`` reads a float as an integer, so codes are spaced evenly near zero (``y`` near ``floor``) and logarithmically above. Zero and ``absmax`` are exact.
-Every operation rounds on its own (no fused multiply-add), so that every kernel gives the same codes bit for bit.
+``bits`` reads a float as an integer, so codes are spaced evenly near zero (``y`` near ``floor``) and logarithmically
+above. Zero and ``absmax`` are exact. Every operation rounds on its own (no fused multiply-add), so that every kernel
+gives the same codes bit for bit.
 
-**Table codes** are the nearest entry of a sorted table: the dynamic tree map of arXiv:2110.02861 and a linear map. They serve comparison.
+**Table codes** are the nearest entry of a sorted table: the dynamic tree map of arXiv:2110.02861 and a linear map. They
+serve comparison.
 
-``dither`` is half a step for rounding to nearest. For stochastic rounding it is a golden-ratio lattice with a random shift for each block:
-``w = shift_b + j * LATTICE (mod 2**32)`` for element ``j`` of block ``b``, of which the top 16 bits are used. The dither of one element is uniform and independent
-from step to step, so its rounding is unbiased; within a block the dithers are spread evenly instead of independently. ``shift_b`` is a hash of (seed, step,
-tensor, slot, block) and of nothing else: the number of threads cannot change a result.
+``dither`` is half a step for rounding to nearest. For stochastic rounding it is a golden-ratio lattice with a random
+shift for each block: ``w = shift_b + j * LATTICE (mod 2**32)`` for element ``j`` of block ``b``, whose top 16 bits
+are used. The dither of one element is uniform and independent from step to step, so its rounding is unbiased; within a
+block the dithers are spread evenly instead of independently. ``shift_b`` is a hash of (seed, step, tensor, slot, block)
+and of nothing else: the number of threads cannot change a result.
 """
 
 from __future__ import annotations
@@ -159,8 +162,8 @@ def table_values(name: str) -> Tensor:
 def dynamic_table(*, signed: bool, exponent_bits: int, bits: int) -> Tensor:
     """Return the dynamic tree map of arXiv:2110.02861 section 1.3, sorted: fp32, (2**bits,).
 
-    Decade ``i`` has ``2**i`` values (``2**(i+1)`` without a sign): the midpoints of an even division of [0.1, 1], times ``10**(i + 1 - exponent_bits)``. Zero and 1 are added;
-    -1 is not in the map.
+    Decade ``i`` has ``2**i`` values (``2**(i+1)`` without a sign): the midpoints of an even division of [0.1, 1], times
+    ``10**(i + 1 - exponent_bits)``. Zero and 1 are added; -1 is not in the map.
     """
     values = [0.0, 1.0]
     for decade in range(exponent_bits):
@@ -182,7 +185,17 @@ def mix(word: int) -> int:
 
 def tensor_key(seed: int, step: int, tensor: int) -> int:
     """Return the 32-bit key of one tensor's rounding in one step; slot ``i`` of it uses ``slot_key(key, i)``."""
-    return mix(mix(mix(seed) + step) ^ mix(tensor + 0x9E3779B9))
+    return mix(step_key(seed, step) ^ tensor_salt(tensor))
+
+
+def step_key(seed: int, step: int) -> int:
+    """Return the part of ``tensor_key`` that all tensors of a step share."""
+    return mix(mix(seed) + step)
+
+
+def tensor_salt(tensor: int) -> int:
+    """Return the part of ``tensor_key`` that belongs to the tensor at this position of the optimizer."""
+    return mix(tensor + 0x9E3779B9)
 
 
 def slot_key(key: int, slot: int) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from autoagent.ops.codes import LARGEST, LATTICE, NEAREST, SMALLEST_ABSMAX, Code, LogCode, table_values
+from autoagent.ops.codes import LARGEST, LATTICE, NEAREST, SMALLEST_ABSMAX, Code, LogCode, slot_key, table_values
+from autoagent.ops.kernels.job import LARGEST_GRADIENT, Job, Slot
 
 _MASK = 0xFFFFFFFF
 
@@ -22,7 +23,7 @@ def block_shifts(key: int, first: int, count: int, device: torch.device) -> Tens
 
 
 def lattice(key: int | None, *, first: int, shape: tuple[int, int], device: torch.device) -> Tensor:
-    """Return the 32-bit dither words of (N, B) elements as int64: their low 16 bits are empty. ``None`` rounds to nearest."""
+    """Return the 32-bit dither words of (N, B) elements as int64, low 16 bits empty; ``None`` rounds to nearest."""
     if key is None:
         return torch.full((1, 1), NEAREST, dtype=torch.int64, device=device)
     count, block = shape
@@ -37,7 +38,7 @@ def absmax_of(x_NB: Tensor) -> Tensor:
 
 
 def cleaned(x_NB: Tensor) -> Tensor:
-    """Return fp32 values with NaN and infinity as 0 and magnitudes at most 2**127, so that one value cannot spoil its block."""
+    """Return the values with NaN and infinity as 0 and magnitudes at most 2**127: one value cannot spoil its block."""
     finite = torch.where(torch.isfinite(x_NB), x_NB, 0.0)
     return finite.clamp(-LARGEST, LARGEST)
 
@@ -63,7 +64,8 @@ def encode(x_NB: Tensor, code: Code, *, key: int | None = None, first: int = 0) 
 
 
 def _encode_log(x_NB: Tensor, absmax: Tensor, code: LogCode, words: Tensor) -> Tensor:
-    inverse = torch.where(absmax > 0, code.span / absmax, 0.0)
+    # A float divided by a tensor would be its rounded reciprocal times the float, in torch.
+    inverse = torch.where(absmax > 0, torch.full_like(absmax, code.span) / absmax, 0.0)
     y = x_NB.abs() * inverse + code.floor
     dither = (words >> (32 - code.shift)) + (1 << (code.shift - 17))
     magnitude = ((y.view(torch.int32).long() - code.base + dither) >> code.shift).clamp(0, code.top)
@@ -95,8 +97,8 @@ def decode(codes_NB: Tensor, absmax_N: Tensor, code: Code) -> Tensor:
 def pack(codes_NB: Tensor, numel: int, bits: int) -> Tensor:
     """Return the bytes that are stored for ``numel`` values: uint8, (numel,) for 8 bits.
 
-    With 4 bits, two blocks share the bytes of one: byte ``j`` holds element ``j`` of the even block in its low half and of the odd block in its high half, so a byte array has
-    B bytes for every whole pair of blocks and ``min(rest, B)`` for the last.
+    With 4 bits, two blocks share the bytes of one: byte ``j`` holds element ``j`` of the even block in its low half and
+    of the odd block in its high half; there are B bytes for every whole pair and ``min(rest, B)`` for the last.
     """
     if bits == 8:
         return codes_NB.reshape(-1)[:numel].contiguous()
@@ -133,3 +135,58 @@ def round_to_bfloat16(x: Tensor, *, key: int | None, first: int, block: int) -> 
     carried = (x.view(torch.int32).long() + (words >> 16)) >> 16 << 16
     rounded = carried.int().view(torch.float32)
     return torch.where(torch.isfinite(x), rounded, x).to(torch.bfloat16)
+
+
+def run(job: Job) -> None:
+    """Update one parameter and its states in place, in chunks of about 64 Ki values; any device, dtype and layout."""
+    param, grad = job.param.detach().contiguous().view(-1), job.grad.contiguous().view(-1)
+    chunk = max(2 * job.block, 65536 // (2 * job.block) * 2 * job.block)
+    for start in range(0, param.numel(), chunk):
+        _run_chunk(job, param[start : start + chunk], grad[start : start + chunk], start)
+    if not job.param.is_contiguous():
+        job.param.copy_(param.view(job.param.shape))
+
+
+def _run_chunk(job: Job, param: Tensor, grad: Tensor, start: int) -> None:
+    work = torch.float64 if param.dtype == torch.float64 else torch.float32
+    p, g = param.to(work), grad.to(work)
+    states = [_read(job, slot, start, len(p)).to(work) for slot in job.rule.slots]
+    usable = g.abs() <= LARGEST_GRADIENT
+    new_p, *new_states = job.rule.update(p, torch.where(usable, g, 0.0), states, job.numbers)
+    new_p = torch.where(usable, new_p, p)
+    for index, (slot, old, new) in enumerate(zip(job.rule.slots, states, new_states, strict=True)):
+        _write(job, slot, start, torch.where(usable, new, old).float(), index)
+    if param.dtype == torch.bfloat16 and job.stochastic:
+        new_p = round_to_bfloat16(new_p, key=slot_key(job.key, 3), first=start // job.block, block=job.block)
+    param.copy_(new_p)
+
+
+def _read(job: Job, slot: Slot, start: int, count: int) -> Tensor:
+    stored = job.tensor(slot.name)
+    if job.bits == 32:
+        return stored.view(-1)[start : start + count]
+    first = start * job.bits // 8
+    piece = stored[first : first + stored_bytes(count, job.bits, job.block)]
+    absmax = job.tensor(f"{slot.name}_absmax")[start // job.block : -(-(start + count) // job.block)]
+    codes = unpack(piece, count, job.bits, job.block)
+    return decode(codes, absmax, job.code(slot)).reshape(-1)[:count]
+
+
+def _write(job: Job, slot: Slot, start: int, values: Tensor, index: int) -> None:
+    stored, count = job.tensor(slot.name), len(values)
+    if job.bits == 32:
+        stored.view(-1)[start : start + count].copy_(values)
+        return
+    key = slot_key(job.key, index) if job.stochastic and slot.slow else None
+    blocks = blocks_of(values, job.block)
+    codes, absmax = encode(blocks, job.code(slot), key=key, first=start // job.block)
+    packed = pack(codes, count, job.bits)
+    first = start * job.bits // 8
+    stored[first : first + len(packed)].copy_(packed)
+    job.tensor(f"{slot.name}_absmax")[start // job.block :][: len(absmax)].copy_(absmax)
+
+
+def blocks_of(values: Tensor, block: int) -> Tensor:
+    """Return flat values as (N, B) with zeros at the end."""
+    count = -(-values.numel() // block)
+    return torch.nn.functional.pad(values, (0, count * block - values.numel())).reshape(count, block)
