@@ -299,7 +299,8 @@ def _say_error(error: Exception) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(f"error: {_plain(str(error))}", style="red"))
+    console = Console(stderr=True, highlight=False)
+    console.print(Text(f"error: {_plain(str(error))}", style="red"), soft_wrap=not console.is_terminal)
 
 
 def _say(text: str) -> None:

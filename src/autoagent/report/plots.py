@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from autoagent.report.reading import Calibration, Confusion, Residuals
+from autoagent.report.parts import Calibration, Confusion, Residuals
 from autoagent.report.svg import Canvas, Frame, Scale, fit, frame, spread, tick_labels, ticks
 from autoagent.report.wording import number, percent, score
 

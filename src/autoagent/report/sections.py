@@ -16,6 +16,7 @@ from autoagent.report.wording import config_text, duration, one_line, score
 from autoagent.runs.state import TrialRecord
 
 _COLOURS = 10
+_NOT_STATED = ("intent", "warnings", "clarify")  # conclusions of the reader, told elsewhere
 _MAX_CURVES = 6
 _SAFE_TAGS = {
     "svg",
@@ -68,7 +69,8 @@ def spec_rows(record: RunRecord) -> list[tuple[str, str, str]]:
     if record.understood is None:
         return []
     evidence = record.understood.evidence
-    return [(key, _text(value), evidence.get(key, "")) for key, value in _flat(record.understood.spec)]
+    rows = [(key, _text(value), evidence.get(key, "")) for key, value in _flat(record.understood.spec)]
+    return [row for row in rows if row[0] not in _NOT_STATED]
 
 
 def trial_rows(record: RunRecord) -> list[TrialRow]:
