@@ -26,9 +26,10 @@ SETS = {
     "requests_many.jsonl": "developed on",
     "requests_developed.jsonl": "developed on",
     "requests_developed_later.jsonl": "developed on",
-    "requests_unseen.jsonl": "the 40 of before; some were looked at since",
-    "requests_drawn.jsonl": "drawn after the freeze, same author",
-    "requests_blind.jsonl": "by an author who never saw the rules",
+    "requests_developed_last.jsonl": "developed on",
+    "requests_unseen.jsonl": "the 40 of before; mended since",
+    "requests_drawn.jsonl": "drawn, same author; mended after its first score",
+    "requests_blind.jsonl": "by another author; mended after its first score",
 }
 COLUMNS = {
     "field F1": "field_f1",
@@ -116,13 +117,42 @@ def main() -> None:
 
 
 NOTES = """
-Field F1 counts a wrong value as lost and as invented; a task type that a request does not name is not scored. Both
-synthetic halves were written by this project, so they say how the rules do on styles that they were not tuned on, not
-on a stranger's sentences. `requests.jsonl` and `requests_many.jsonl` were written while the rules were being made, and
-the rules were mended after them. `requests_unseen.jsonl` was written at the end and nothing was mended after it. Scored
-once with every key counted, as it was labelled then, it gave F1 0.948, exact 0.700 and 0.225 invented fields per
-request: both aims (0.95, 0.05) are missed, and that is the number to believe. Six of its nine inventions are
-"regression" where only a regression metric was named; the table above does not count those.
+How it is counted. Field F1 counts a wrong value as lost and as invented. A field that the reader labels as *inferred*
+(today only the task type and the target, each with its reason, printed to the user) is right where the request states
+it with that value; where the request does not state that key it is counted in its own column and not as invented, and
+as wrong where it contradicts what follows from the request. The strict columns make no such difference: there each
+inferred field that is not stated is an invented one, which is how every request was counted before.
+
+Who wrote what. Both synthetic halves, the `developed` files and `requests_drawn.jsonl` were written by the author of
+the rules. `requests_drawn.jsonl` was written after the rules were frozen, from specs drawn by a seeded generator, in
+ten styles that no development sentence has (competition texts, tickets, dialogues, transcripts of speech, formal
+British English, parentheses, limits before the target, slashes, forum posts, tables): unseen by the rules, not by
+their author. `requests_blind.jsonl` was written by an author who had not seen the rules, before they were frozen, and
+was not read before it was scored. `requests_unseen.jsonl` is the earlier set of 40; its misreadings were known and
+mended, so it is no longer unseen.
+
+**The numbers to believe** are the first scores, on frozen rules (commit d41b0e6), before anything was mended after
+them:
+
+| requests | rules | field F1 | exact | invented | strict F1 | strict invented | clarify recall |
+|---|---|---|---|---|---|---|---|
+| blind, 40 | of the day before | - | - | - | 0.864 | 0.450 | 1.000 |
+| blind, 40 | frozen | 0.914 | 0.650 | 0.125 | 0.875 | 0.400 | 1.000 |
+| drawn, 60 | of the day before | - | - | - | 0.788 | 0.433 | 0.875 |
+| drawn, 60 | frozen | 0.867 | 0.383 | 0.133 | 0.838 | 0.400 | 0.875 |
+| unseen, 40 | of the day before | - | - | - | 0.948 | 0.225 | 1.000 |
+| unseen, 40 | frozen | 0.997 | 0.975 | 0.025 | 0.978 | 0.175 | 1.000 |
+
+With the task type left out wherever a request does not state it, the blind set went from 0.917 and 0.075 to 0.926 and
+0.050. Both aims (0.95, 0.05) are missed on sentences that the author of the rules never saw, and 269 sentences of
+development moved that number by one hundredth; what rules miss is wording, not arithmetic, and there is always more
+wording. Later batches of development sentences (60, 38 and 26) scored 0.963, 0.942 and 0.910 before the rules were
+mended after each, which says the same. Figures in the first table for the drawn and the blind set are from after a
+last mending and are no longer unseen. "Inferred, wrong" is judged where a set labels what follows: the synthetic, the
+developed and the drawn ones, not the blind one.
+
+Other languages: only a limit with a known word for "at most" and a unit written the same everywhere is read; the rest
+is left unread and `language` is asked, so the blind set's German sentence loses its target by design.
 """
 
 if __name__ == "__main__":
