@@ -22,6 +22,7 @@ from autoagent.search.proposer import Arm
 from autoagent.space import Config, Space
 
 DEFAULT_SECONDS = 300.0
+_ROOMY_MB, _ROOMY_MS = 10.0, 20.0  # limits above these hold the models of all folds
 _OPEN_ENDED_TRIAL_S = 600.0  # a trial's time when a run is limited by trials alone
 # Stated keys that change what is built or are checked on the delivered model; any other is said to be unenforced.
 _ENFORCED = frozenset(
@@ -122,6 +123,7 @@ class Plan(BaseModel):
         families: names of the models to search, cheapest first.
         deterministic: proposals see trials by number, not by time of ending; so when no clock limits the run.
         memory_bytes: resident memory of one trial.
+        refit: a trial delivers one model of all rows, stopped where its folds were best, not the models of its folds.
         reasons: one sentence for each decision.
     """
 
@@ -139,6 +141,7 @@ class Plan(BaseModel):
     seed: int
     sampler: str
     deterministic: bool
+    refit: bool = False
     limits: PlanLimits
     reasons: list[str] = Field(default_factory=list)
 
@@ -162,6 +165,7 @@ def make_plan(spec: TaskSpec, resolved: Resolved, card: DataCard, settings: Sett
     _refuse(spec, resolved, card)
     limits = _limits(spec, settings, reasons)
     workers = _workers(spec, settings)
+    split, folds = _split(spec, resolved, reasons), _folds(spec, card, limits, reasons)
     memory = int(0.8 * psutil.virtual_memory().available / workers)
     return Plan(
         task=resolved.task,
@@ -169,8 +173,9 @@ def make_plan(spec: TaskSpec, resolved: Resolved, card: DataCard, settings: Sett
         metric=resolved.metric,
         families=_families(spec, card, resolved, reasons),
         excluded=spec.data.features_exclude or [],
-        split=_split(spec, resolved, reasons),
-        n_folds=_folds(spec, card, limits, reasons),
+        split=split,
+        n_folds=folds,
+        refit=_refit(split, folds, limits, reasons),
         n_workers=workers,
         memory_bytes=memory,
         seed=settings.seed,
@@ -302,6 +307,22 @@ def _folds(spec: TaskSpec, card: DataCard, limits: PlanLimits, reasons: list[str
     if folds == 1:
         reasons.append("The table is large for the time, so one hold-out replaces the folds.")
     return folds
+
+
+def _refit(split: SplitPlan, folds: int, limits: PlanLimits, reasons: list[str]) -> bool:
+    """Say whether one model of all rows is delivered; the folds' models together are better where they may be big."""
+    why = None
+    if folds == 1:
+        why = "one hold-out was kept from it"
+    elif split.kind == "time":
+        why = "the earlier folds have not seen the later rows"
+    elif limits.model_size_mb is not None and limits.model_size_mb < _ROOMY_MB:
+        why = f"{limits.model_size_mb:g} MB have more room for different models than for copies of one"
+    elif (limits.latency_ms or _ROOMY_MS) < _ROOMY_MS or (limits.throughput_per_s or 0) > 1000 / _ROOMY_MS:
+        why = "the answer must be quick"
+    if why is not None:
+        reasons.append(f"A model is fitted again on all training rows before it is delivered: {why}.")
+    return why is not None
 
 
 def _unenforced(spec: TaskSpec) -> list[str]:

@@ -155,6 +155,7 @@ class Search:
             "prune_below": prune_below(seen, len(self.data.folds)),
             "save_above": save_above(seen, trial.family),
             "save": True,
+            "refit": self.plan.refit,
             "deadline_s": self.plan.trial_seconds() if left is None else max(left, 0.1),
         }
 
