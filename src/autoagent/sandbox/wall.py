@@ -234,7 +234,7 @@ class _Bare:
 def _kill_all(is_ours: Callable[[int], bool]) -> None:
     """Kill every process that is one sandbox's own, by its user or namespace, until none is left."""
     for _ in range(100):
-        found = [pid for pid in _pids() if is_ours(pid)]
+        found = [pid for pid in _pids() if is_ours(pid) and not _is_zombie(pid)]
         for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -255,11 +255,15 @@ def _pids() -> list[int]:
     return []
 
 
+def _is_zombie(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    return True
+
+
 def _user_ids(pid: int) -> list[int]:
     with contextlib.suppress(OSError, ValueError):
         for line in Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines():
-            if line.startswith("State:") and "Z" in line:
-                return []
             if line.startswith("Uid:"):
                 return [int(number) for number in line.split()[1:]]
     return []

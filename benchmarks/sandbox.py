@@ -1,0 +1,191 @@
+"""What the sandbox costs a call, and what the attack suite does behind it and, where that is safe, without a wall.
+
+python benchmarks/sandbox.py [--calls 200] [--attacks] [--out FILE]
+
+Times are wall-clock milliseconds of this machine under the load that is printed with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.sandbox.attacks import ATTACKS, Attack
+from tests.sandbox.targets import CANARY, damage, targets
+
+from autoagent.errors import SandboxFailure
+from autoagent.sandbox import Limits, Sandbox, isolation
+
+MiB = 1 << 20
+LIMITS = Limits(timeout_s=1.5, memory_bytes=256 * MiB, disk_bytes=8 * MiB, result_bytes=32 * MiB, json_bytes=4 * MiB)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=200)
+    parser.add_argument("--attacks", action="store_true")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    lines = [*machine(), "", *costs(options.calls)]
+    if options.attacks:
+        lines += ["", *attack_table()]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if options.out:
+        options.out.write_text(text, encoding="utf-8")
+
+
+def machine() -> Iterator[str]:
+    yield f"command: python benchmarks/sandbox.py {' '.join(sys.argv[1:])}"
+    yield f"machine: {platform.release()} {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f},"
+    yield f"Python {platform.python_version()}, sandlock {version('sandlock')}, root: {os.geteuid() == 0}"
+    started = time.perf_counter()
+    yield f"isolation: {isolation()}; the self-test took {1e3 * (time.perf_counter() - started):.0f} ms"
+    yield from (f"- {name}: {'holds' if holds else 'DOES NOT HOLD'}" for name, holds in isolation().facts.items())
+
+
+def costs(calls: int) -> Iterator[str]:
+    yield "| call | median ms | 90th percentile ms | least ms |"
+    yield "|---|---|---|---|"
+    yield row("cold: start a worker, call, end it", timed(cold, min(calls, 30)))
+    plain = "def f(x):\n    return x"
+    numpy = f"import numpy as np\n{plain}"
+    table = pd.DataFrame({"a": np.arange(1000.0), "b": np.arange(1000)})
+    with Sandbox(LIMITS) as sandbox:
+        yield row("warm: a number", timed(lambda: sandbox.call(plain, "f", 1), calls))
+        array = np.arange(1000.0)
+        yield row("warm: numpy, 8 kB there and back", timed(lambda: sandbox.call(numpy, "f", array), calls))
+        large = np.zeros(1_000_000)
+        yield row("warm: numpy, 8 MB there and back", timed(lambda: sandbox.call(numpy, "f", large), min(calls, 30)))
+        source = f"import pandas as pd\n{plain}"
+        yield row(
+            "warm: pandas, a table of 1000 x 2 there and back", timed(lambda: sandbox.call(source, "f", table), calls)
+        )
+    yield row("baseline: a fresh `python -S -c pass`", timed(fresh_python, min(calls, 30)))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cold()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    yield ""
+    yield f"CPU of the processes of one cold start and call: {1e3 * cpu:.0f} ms"
+    with Sandbox(Limits(timeout_s=60)) as sandbox:
+        space: dict[str, Callable[[int], float]] = {}
+        exec(_STEP, space)  # noqa: S102 - our own lines, to time the same loop outside
+        size = 4_000_000
+        pairs = [(space["f"](size), sandbox.call(_STEP, "f", size)) for _ in range(9)]
+    outside, inside = (statistics.median(side) for side in zip(*pairs, strict=True))
+    more = 100 * (inside / outside - 1)
+    yield f"a step of {outside:.2f} s of CPU outside takes {inside:.2f} s of CPU inside: {more:+.1f} % (median of 9, A/B)"
+
+
+_STEP = """
+import time
+def f(n):
+    started, s = time.process_time(), 0
+    for i in range(n):
+        s += i * i % 7
+    return time.process_time() - started
+"""
+
+
+def cold() -> None:
+    with Sandbox(LIMITS) as sandbox:
+        sandbox.call("def f(x):\n    return x", "f", 1)
+
+
+def fresh_python() -> None:
+    subprocess.run([sys.executable, "-I", "-S", "-c", "pass"], check=True)
+
+
+def once(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def timed(work: Callable[[], object], times: int) -> list[float]:
+    work()
+    return sorted(1e3 * once(work) for _ in range(times))
+
+
+def row(name: str, ms: list[float]) -> str:
+    return f"| {name} | {statistics.median(ms):.1f} | {ms[int(0.9 * len(ms))]:.1f} | {ms[0]:.1f} |"
+
+
+def attack_table() -> Iterator[str]:
+    os.environ["AUTOAGENT_CANARY"] = CANARY
+    rows, escapes, bare_escapes, bare_runs = [], 0, 0, 0
+    for attack in ATTACKS:
+        walled, bare = behind_the_wall(attack), without_a_wall(attack) if attack.safe_bare else "not run"
+        escapes += walled.startswith("ESCAPED")
+        bare_runs += bare != "not run"
+        bare_escapes += bare.startswith("ESCAPED")
+        rows.append(f"| {attack.group} | {attack.name} | {walled} | {bare} |")
+    yield f"escapes behind the wall: {escapes} of {len(ATTACKS)}"
+    yield "the plain child is a child process of the same user, the way AIDE runs its scripts"
+    yield f"escapes in a plain child: {bare_escapes} of the {bare_runs} safe to run"
+    yield ""
+    yield "| group | attack | behind the wall | a plain child |"
+    yield "|---|---|---|---|"
+    yield from rows
+
+
+def behind_the_wall(attack: Attack) -> str:
+    with aims() as told, Sandbox(LIMITS) as sandbox:
+        try:
+            end = str(sandbox.call(attack.source, "attack", told))
+        except SandboxFailure as failure:
+            end = type(failure).__name__
+        hurt = damage(Path(told["outside"]), told["sentinel"])
+        alive = sandbox.call("def f(): return 1", "f") == 1
+    well = end in attack.ends and not hurt and alive
+    return end if well else f"ESCAPED: {end} {hurt}"
+
+
+def without_a_wall(attack: Attack) -> str:
+    with aims() as told:
+        code = f"{attack.source}\nprint(attack({told!r}))"
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, cwd=told["cwd"], check=False
+            )
+            end = done.stdout.strip() or "raised " + done.stderr.strip().splitlines()[-1].split(":")[0]
+        except subprocess.TimeoutExpired:
+            end = "timeout"
+        hurt = damage(Path(told["outside"]), told["sentinel"])
+        Path("/tmp/autoagent-left").unlink(missing_ok=True)
+        Path("/dev/shm/left").unlink(missing_ok=True)
+    return f"ESCAPED{': ' + ', '.join(hurt) if hurt else ''}" if end == "escaped" or hurt else end
+
+
+class aims:  # noqa: N801 - used like a function
+    """Fresh targets in a folder of their own."""
+
+    def __enter__(self) -> dict[str, object]:
+        self._folder = tempfile.TemporaryDirectory(prefix="autoagent-bench-")
+        self._targets = targets(Path(self._folder.name) / "outside")
+        cwd = Path(self._folder.name) / "cwd"
+        cwd.mkdir()
+        return {**self._targets.__enter__(), "cwd": str(cwd)}
+
+    def __exit__(self, *error: object) -> None:
+        self._targets.__exit__(None, None, None)
+        self._folder.cleanup()
+
+
+if __name__ == "__main__":
+    main()
