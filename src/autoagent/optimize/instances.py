@@ -57,8 +57,8 @@ def minibatches(count: int, size: int | None, *, seed: int) -> Iterator[list[int
     rng, waiting = random.Random(f"minibatch:{seed}"), list[int]()
     while True:
         while len(waiting) < size:
-            fresh = [place for place in range(count) if place not in waiting]
+            fresh = list(range(count))
             rng.shuffle(fresh)
-            waiting += fresh
+            waiting += sorted(fresh, key=waiting.__contains__)  # no batch holds an instance twice
         batch, waiting = waiting[:size], waiting[size:]
         yield batch

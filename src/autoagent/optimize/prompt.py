@@ -154,7 +154,7 @@ class Drafter:
         domains = {name: self.parameters.nodes[name].domain for name in shown}
         code = [name for name, domain in domains.items() if isinstance(domain, Code)]
         has_code = any(isinstance(p.domain, Code) for p in self.parameters.nodes.values()) if not shown else bool(code)
-        schema = update_schema({name: domain.json_schema() for name, domain in domains.items()})
+        schema = update_schema({name: domain.json_schema() for name, domain in domains.items() if name not in code})
         context = {
             "objective": self.objective,
             "known": _KNOWN,
@@ -181,7 +181,7 @@ def domain_words(domain: Domain) -> str:
             low, high = getattr(domain, "low", None), getattr(domain, "high", None)
             return f"{number} from {low} to {high}{', on a log scale' if getattr(domain, 'log', False) else ''}"
         case "code":
-            return f"Python code, {domain.json_schema().get('description', '')}"
+            return str(domain.json_schema().get("description", "Python source"))
         case "text":
             return "text"
         case "bool":

@@ -125,7 +125,7 @@ def _closing(lines: Sequence[str], start: int, fence: str) -> int:
 
 def _is_code(label: str, inside: str, code: Mapping[str, Code]) -> bool:
     words = label.split()
-    if set(words) & set(code) or label.lower() in _PYTHON:
+    if set(words) & set(code) or (words and words[0].lower() in _PYTHON):
         return True
     return not words and any(re.search(_defines(domain.function), inside) for domain in code.values())
 
