@@ -52,8 +52,7 @@ def test_the_test_instances_are_run_once_by_start_and_best_after_all_else() -> N
 
 def test_a_worse_proposal_is_taken_back() -> None:
     toy = Toy()
-    result = run(toy, values(10, 5, 30, 12), [1, 2]
-    )
+    result = run(toy, values(10, 5, 30, 12), [1, 2])
     assert toy.x.data == result.best.values["x"] == 12
     assert result.score == -5
 
@@ -115,7 +114,8 @@ def test_a_workflow_may_judge_itself() -> None:
 def test_all_that_passed_is_not_asked_about() -> None:
     toy, llm = Toy(), toy_llm()
     toy.x.set(TARGET)
-    result = run(toy, llm, target=0.0, [1, 2])
+    optimizer = OptoPrime(toy.parameters, llm, target=0.0)
+    result = optimize(toy.workflow, optimizer, [1, 2], judge=toy.judge, plan=PLAN)
     assert llm.requests == []
     assert "reached the target" in result.stopped
 
@@ -166,11 +166,9 @@ def test_two_bad_replies_are_a_counted_failure_and_the_step_is_skipped() -> None
 def test_a_finished_record_is_repeated_without_a_run_or_a_call(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     first, llm = Toy(), toy_llm()
-    result = run(first, llm, [1, 2], record=path
-    )
+    result = run(first, llm, [1, 2], record=path)
     again, silent = Toy(), toy_llm()
-    same = run(again, silent, [1, 2], record=path
-    )
+    same = run(again, silent, [1, 2], record=path)
     assert (same.best, same.score, again.x.data) == (result.best, result.score, first.x.data)
     assert (again.calls, silent.requests) == ([], [])
 
