@@ -89,7 +89,7 @@ def costs(calls: int) -> Iterator[str]:
         pairs = [(space["f"](size), sandbox.call(_STEP, "f", size)) for _ in range(9)]
     outside, inside = (statistics.median(side) for side in zip(*pairs, strict=True))
     more = 100 * (inside / outside - 1)
-    yield f"a step of {outside:.2f} s of CPU outside takes {inside:.2f} s of CPU inside: {more:+.1f} % (median of 9, A/B)"
+    yield f"a step of {outside:.2f} s of CPU outside takes {inside:.2f} s inside: {more:+.1f} % (median of 9, A/B)"
 
 
 _STEP = """
