@@ -37,7 +37,9 @@ def _binary(entry: Entry, *, reflected: bool = False) -> Callable[[Node, object]
         try:
             if isinstance(other, Node):
                 both = (self, other)
-                return Node(function(self._value, other._value), "", operation, both, both)
+                return Node(
+                    function(self._value, other._value), "", operation, both, both if other is not self else (self,)
+                )
             return Node(function(self._value, other), "", operation, (self, other), (self,))
         except Exception as error:
             raise failed(error, operation, (self, other)) from error
