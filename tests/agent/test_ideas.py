@@ -7,7 +7,7 @@ import pytest
 
 from autoagent.agent.ideas import MAX_TURNS, ModelIdeas
 from autoagent.agent.recorder import NullView, Recorder
-from autoagent.errors import BudgetExceeded, ReplyError
+from autoagent.errors import BudgetExceeded, LLMError, ReplyError
 from autoagent.prompts.replies import Idea, Ideas
 from autoagent.runs.budget import Budget, Limits
 from autoagent.runs.journal import Journal
@@ -79,3 +79,35 @@ def test_it_is_not_asked_before_every_family_was_tried_once(recorder: Recorder) 
     ideas = ModelIdeas(lambda context, timeout_s: Ideas(ideas=[]), ARMS, {}, blocking=True)
     ideas.step(recorder, [], left_s=None)
     assert not ideas.is_waiting()
+
+
+def test_an_answer_may_take_most_of_the_time_left_and_no_shorter_try_follows_a_missed_one(recorder: Recorder) -> None:
+    given: list[float] = []
+
+    def answer(context: object, timeout_s: float) -> Ideas:
+        given.append(timeout_s)
+        raise LLMError("no answer in time", unclear=1)
+
+    ideas = ModelIdeas(answer, ARMS, {}, blocking=True)
+    for left_s in (100.0, 100.0, 50.0, 50.0, 4.0, 4.0, 200.0, 200.0):
+        ideas.step(recorder, ENDED, left_s=left_s)
+        ideas.wait(5.0)
+    assert given == [80.0, 160.0]
+
+
+def test_a_model_is_not_asked_when_there_is_no_time_to_use_the_answer(recorder: Recorder) -> None:
+    ideas = ModelIdeas(lambda context, timeout_s: Ideas(ideas=[]), ARMS, {}, blocking=True)
+    ideas.step(recorder, ENDED, left_s=6.0)
+    assert not ideas.is_waiting()
+
+
+def test_a_trial_is_shown_once_and_what_has_no_parameters_not_at_all() -> None:
+    arms = [*ARMS, Arm("baseline", Space({}), ({},))]
+    pruned = TrialRecord(100, "linear", {"C": 0.5}, "tpe", "pruned", 0.1, (0.1,))
+    failed = TrialRecord(101, "linear", {"C": 0.6}, "tpe", "error", None, (), error="boom")
+    ideas = ModelIdeas(lambda context, timeout_s: Ideas(ideas=[]), arms, {}, blocking=True)
+    shown = ideas.context([*ENDED[:7], pruned, failed])
+    best, recent, lost = (shown[key] for key in ("best", "recent", "failures"))
+    assert [len(rows) for rows in (best, recent, lost)] == [5, 3, 1]  # type: ignore[arg-type]  # lists
+    assert recent[-1]["score"] == "pruned"  # type: ignore[index]  # a list of rows
+    assert list(shown["families"]) == ["linear"]  # type: ignore[call-overload]  # a mapping

@@ -116,12 +116,15 @@ class ModelIdeas:
         """Return what the template shows."""
         whole = sorted((t for t in ended if t.is_whole), key=lambda t: -(t.score or 0.0))
         lost = [t for t in ended if t.status not in ("ok", "pruned")]
-        spaces = {arm.name: {"space": arm.space.to_json(), "default": arm.space.default()} for arm in self.arms}
+        arms = [arm for arm in self.arms if arm.space.to_json()]  # without parameters there is nothing to propose
+        spaces = {arm.name: {"space": arm.space.to_json(), "default": arm.space.default()} for arm in arms}
+        best = whole[:5]
+        shown = {trial.number for trial in (*best, *lost)}
         return {
             **self.facts,
             "families": spaces,
-            "best": [_row(t) for t in whole[:5]],
-            "recent": [_row(t) for t in ended[-8:]],
+            "best": [_row(t) for t in best],
+            "recent": [_row(t) for t in ended if t.number not in shown][-8:],
             "failures": [{"family": t.family, "config": t.config, "error": (t.error or "")[:200]} for t in lost[-5:]],
             "count": _PER_TURN,
         }
@@ -194,4 +197,6 @@ class ModelIdeas:
 def _row(trial: TrialRecord) -> dict[str, Any]:
     score = None if trial.score is None else float(f"{trial.score:.6g}")
     facts = {"family": trial.family, "config": trial.config, "score": score, "seconds": round(trial.seconds, 1)}
+    if trial.status != "ok":
+        facts = {**facts, "score": trial.status}
     return json.loads(json.dumps(facts))  # type: ignore[no-any-return]  # plain JSON, as the template prints it

@@ -178,11 +178,19 @@ def idea_facts(folder: RunFolder, plan: Plan) -> dict[str, object]:
     spec: dict[str, Any] = read_json(folder.spec)
     return {
         "request": spec["request"],
-        "spec": {key: value for key, value in spec["spec"].items() if value not in (None, {}, [])},
+        "spec": {
+            key: value for key, value in _stated(spec["spec"]).items() if key not in ("intent", "warnings", "clarify")
+        },
         "data_card": {**facts, "columns": columns, "n_columns": len(card["columns"])},
         "metric": plan.metric,
         "task": plan.task,
     }
+
+
+def _stated(value: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what the request does not state, at every depth: a model reads each word."""
+    found = {key: _stated(below) if isinstance(below, dict) else below for key, below in value.items()}
+    return {key: below for key, below in found.items() if below not in (None, {}, [])}
 
 
 def forget(folder: RunFolder) -> None:
