@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import time
 from typing import Any
 
 from autoagent.llm.messages import Request
@@ -71,3 +73,23 @@ def constant_llm(text: str) -> ScriptedLLM:
         return text
 
     return ScriptedLLM([reply], loop=True)
+
+
+def build() -> tuple[Any, Any, Any]:
+    """What a worker process runs: it prints, and has instances on which it crashes, hangs or is judged wrongly."""
+    toy = Toy()
+
+    def workflow(instance: int) -> Any:
+        print("noise that must not pose as a reply")  # noqa: T201 - that is the test
+        if instance == -1:
+            os._exit(7)
+        if instance == -2:
+            time.sleep(60)
+        return toy.workflow(instance)
+
+    def judge(instance: int, output: int) -> tuple[float, str]:
+        if instance == -3:
+            raise KeyError("a judge with a bug")
+        return toy.judge(instance, output)
+
+    return workflow, judge, toy.parameters
