@@ -149,3 +149,10 @@ def test_an_operation_runs_the_same_while_tracing_is_stopped() -> None:
     with stop_tracing(), pytest.raises(ExecutionError) as caught:
         fail(node(1))
     assert caught.value.exception_node.parents == ()
+
+
+def test_backward_is_a_method_too() -> None:
+    start = ParameterNode(1.0, "start")
+    output = start + 1
+    assert output.backward("good") == backward(output, "good")
+    assert start.feedback == [Feedback(text="good")]

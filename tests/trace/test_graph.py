@@ -346,3 +346,16 @@ def test_a_list_that_contains_itself_is_no_endless_loop() -> None:
     rows: list[object] = []
     rows.append(rows)
     assert count(rows).data == 1
+
+
+def test_the_text_shows_what_each_operation_was_called_with() -> None:
+    with Graph():
+        start = node("a", "start", trainable=True)
+        made = add(start + "b", right=node("c", "word"))
+    lines = show(made).split("\n")
+    assert lines == [
+        "start: a [trainable]",
+        "add = add(start, 'b'): ab",
+        "word: c",
+        "add_2 = add(left=add, right=word): abc",
+    ]

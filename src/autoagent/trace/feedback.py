@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from autoagent.trace.nodes import Node
-from autoagent.trace.parameters import ParameterNode
 from autoagent.trace.slices import ancestors
 from autoagent.trace.verdict import Feedback
 
+if TYPE_CHECKING:
+    from autoagent.trace.nodes import Node
+
 Said = Feedback | float | str | Mapping[str, float]
-Propagator = Callable[[Node, Sequence[Any]], Sequence[Any]]
+Propagator = Callable[["Node", Sequence[Any]], Sequence[Any]]
 """Given a node and the messages that reached it, return a message for each of its parents, in order, or None."""
 
 _RUN: ContextVar[Run | None] = ContextVar("run", default=None)
@@ -65,12 +66,12 @@ def backward(output: Node, feedback: Said, *, propagators: Mapping[str, Propagat
     order.reverse()
     if propagators is None:
         for here in order:
-            _tell(here, output, said, run)
+            here.hear(output, said, recorded=run is not None)
         return order
     heard = propagate(output, said, propagators)
     for here, messages in heard.items():
         for message in messages:
-            _tell(here, output, Feedback.of(message), run)
+            here.hear(output, Feedback.of(message), recorded=run is not None)
     return list(heard)
 
 
@@ -111,11 +112,3 @@ def zero_feedback(nodes: Iterable[Node]) -> None:
     """Forget the feedback of nodes, and of parameters the outputs that it belongs to."""
     for here in nodes:
         here.zero_feedback()
-
-
-def _tell(here: Node, output: Node, said: Feedback, run: Run | None) -> None:
-    if isinstance(here, ParameterNode):
-        if run is None:
-            here.judge(output, said)
-    elif run is None or here.parents:
-        here.hear(said)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from autoagent.errors import AutoAgentError
 from autoagent.trace.context import GRAPH, READS, TRACING
+from autoagent.trace.feedback import Propagator, Said, backward
 from autoagent.trace.operators import BINARY, CALL, COMPARE, GETITEM, ITEM, METHODS, ROUND, UNARY, Entry, Operator
 from autoagent.trace.summary import fit, literal_text, summarise, whole_or_summary
 from autoagent.trace.verdict import Feedback
@@ -44,13 +45,13 @@ def _binary(entry: Entry, *, reflected: bool = False) -> Callable[[Node, object]
         except Exception as error:
             raise failed(error, operation, (self, other)) from error
 
-    def backward(self: Node, other: object) -> Node:
+    def mirrored(self: Node, other: object) -> Node:
         try:
             return Node(function(other, self._value), "", operation, (other, self), (self,))
         except Exception as error:
             raise failed(error, operation, (other, self)) from error
 
-    return backward if reflected else forward
+    return mirrored if reflected else forward
 
 
 def _unary(entry: Entry) -> Callable[[Node], Node]:
@@ -161,9 +162,13 @@ class Node:
         """The different verdicts that reached the node, in order."""
         return list(self._feedback)
 
-    def hear(self, said: Feedback) -> None:
-        """Keep a verdict, once."""
-        if said not in self._feedback:
+    def backward(self, feedback: Said, *, propagators: Mapping[str, Propagator] | None = None) -> list[Node]:
+        """Give feedback to this node and to all that led to it; see `autoagent.trace.backward`."""
+        return backward(self, feedback, propagators=propagators)
+
+    def hear(self, output: Node, said: Feedback, *, recorded: bool = False) -> None:
+        """Keep what came of an output, once; of a recorded run only what the run made, as inputs may be shared."""
+        if (not recorded or self.parents) and said not in self._feedback:
             self._feedback = (*self._feedback, said)
 
     def zero_feedback(self) -> None:

@@ -96,8 +96,10 @@ class ParameterNode(Node):
             found.extend(said for said in verdicts if said not in found)
         return found
 
-    def judge(self, output: Node, said: Feedback) -> None:
-        """Keep what came of an output, once."""
+    def hear(self, output: Node, said: Feedback, *, recorded: bool = False) -> None:
+        """Keep what came of an output, once; nothing of a recorded run, which keeps it itself."""
+        if recorded:
+            return
         known = self.verdicts.setdefault(output, [])
         if said not in known:
             known.append(said)

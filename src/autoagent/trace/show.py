@@ -6,6 +6,7 @@ from html import escape
 
 from autoagent.trace.graph import Graph
 from autoagent.trace.nodes import Node
+from autoagent.trace.problem import arguments
 
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 190, 46, 26, 46
 _FILL = {"node": "#eef3fb", "trainable": "#fdf3d8", "exception": "#fbe3e3", "operation": "#e9f5ec"}
@@ -32,7 +33,8 @@ def to_svg(graph: Graph | Node) -> str:
 
 
 def _line(here: Node) -> str:
-    made = f" = {here.operator}({', '.join(p.name for p in here.parents)})" if here.operator else ""
+    given = [text if label in ("", text) else f"{label}={text}" for label, text in arguments(here, lambda n: n.name)]
+    made = f" = {here.operator}({', '.join(given)})" if here.operator else ""
     return f"{here.name}{made}: {_short(here, 100)}{' [trainable]' if here.trainable else ''}"
 
 

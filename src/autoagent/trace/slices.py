@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
-from autoagent.trace.nodes import Node
+if TYPE_CHECKING:
+    from autoagent.trace.nodes import Node
 
 
 def ancestors(outputs: Iterable[Node]) -> list[Node]:
@@ -13,7 +15,8 @@ def ancestors(outputs: Iterable[Node]) -> list[Node]:
     The order is that of a depth-first walk through the parents in turn: for ordinary code the order of evaluation. It
     depends on the graph alone, never on when threads or tasks happened to run.
     """
-    order, seen = [], set[Node]()
+    order: list[Node] = []
+    seen: set[Node] = set()
     for output in outputs:
         waiting = [(output, False)]
         while waiting:
