@@ -79,11 +79,12 @@ class Proposer:
         self._sampler = sampler
         self._build = build
         self._studies: dict[str, tuple[list[TrialRecord], optuna.Study]] = {}
+        self._keys: dict[int, tuple[Config, str]] = {}
 
     def propose(self, view: View) -> Proposal | None:
         """Return the next trial, or None when no family has an untried configuration that can still finish."""
         open_arms = [arm for arm in self._arms.values() if _can_finish(arm, view) and not _is_hopeless(arm, view)]
-        tried = {config_key(trial.family, trial.config) for trial in view.proposed}
+        tried = self._keys_of(view.proposed)
         if (opening := _opening(open_arms, tried)) is not None:
             return opening
         if (idea := _idea(open_arms, tried, view)) is not None:
@@ -95,6 +96,14 @@ class Proposer:
                 return proposal
             open_arms.remove(arm)
         return None
+
+    def _keys_of(self, proposed: Sequence[TrialRecord]) -> set[str]:
+        """Return the identities of the proposals, computed once for each."""
+        for trial in proposed:
+            known = self._keys.get(trial.number)
+            if known is None or known[0] is not trial.config:
+                self._keys[trial.number] = (trial.config, config_key(trial.family, trial.config))
+        return {self._keys[trial.number][1] for trial in proposed}
 
     def _within(self, arm: Arm, tried: set[str], view: View) -> Proposal | None:
         for entry in arm.portfolio:
