@@ -69,12 +69,12 @@ def quantize_blockwise(
     """Quantize a tensor in blocks of its flattened values, each with its own scale.
 
     A size that is no multiple of the block has a shorter last block. NaN and infinity are stored as zero and magnitudes
-    above 2**127 as 2**127; neither changes a neighbour's code. A block whose values are all below 2**-126 is stored as zeros.
+    above 2**127 as 2**127; neither changes a neighbour's code. A block of values below 2**-126 is stored as zeros.
 
     Args:
         x: fp32, bf16 or fp16, any shape and layout.
-        code: ``log8``, ``log4``, ``dynamic8``, ``dynamic4``, ``linear8``, ``linear4``, or with a ``u`` at the end for values
-            that are not negative (``dynamic4u`` does not exist; ``log4u`` and ``linear4u`` have no zero).
+        code: ``log8``, ``log4``, ``dynamic8``, ``dynamic4``, ``linear8``, ``linear4``, or with a ``u`` at the end for
+            values that are not negative (no ``dynamic4u``; ``log4u`` and ``linear4u`` have no zero).
         block_size: values per scale, a power of two.
         stochastic: round up or down with probabilities that make the mean exact, instead of to nearest.
         seed: of the stochastic rounding.

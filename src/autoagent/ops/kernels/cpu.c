@@ -22,7 +22,8 @@
 #define NAMED(prefix, name) JOIN(prefix, name)
 #define WIDE_UNIT 1024
 #define LATTICE 0x9E370000u
-#define NEAREST 0x7FFF8000u
+#define HALF_STEP 0x8000u
+#define NEAREST 0x80000000u
 #define LARGEST_GRADIENT 0x5F000000u /* bits of 2**63 */
 #define SMALLEST_ABSMAX 0x00800000u  /* bits of 2**-126 */
 #define LARGEST 0x7F000000u          /* bits of 2**127 */
@@ -73,16 +74,19 @@ INLINE float decode(int32_t code, float absmax, int bits, int sign) {
     return sign ? float_of(bits_of(y) ^ ((uint32_t)(code >> (bits - 1)) << 31)) : y;
 }
 
-/* `word` is the dither word; its top 16 bits count. */
-INLINE int32_t encode(float x, float inverse, uint32_t word, int bits, int sign) {
+/* `word` is the dither word: 16 bits, then half of the 17th. The base is a multiple of the step, so it is taken off after
+ * the shift, where only a byte of the code is left. */
+INLINE uint8_t encode(float x, float inverse, uint32_t word, int bits, int sign) {
     const int shift = SHIFT(bits, sign);
-    const int32_t less = BASE(bits, sign) - (1 << (shift - 17));
-    float y = float_of(bits_of(x) & 0x7FFFFFFFu) * inverse;
+    float y = (sign ? float_of(bits_of(x) & 0x7FFFFFFFu) : x) * inverse;
     if (!(bits == 4 && !sign)) y += floor_of(bits, sign);
-    int32_t offset = (int32_t)bits_of(y) + (int32_t)(word >> (32 - shift)) - less;
-    if (bits == 4 && !sign) offset = offset > 0 ? offset : 0; /* the other formats cannot fall below their floor */
-    int32_t code = offset >> shift;
-    return sign ? code | (int32_t)(bits_of(x) >> 31 << (bits - 1)) : code;
+    uint32_t offset = bits_of(y) + (word >> (32 - shift));
+    if (bits == 4 && !sign) { /* the other formats cannot fall below their floor */
+        int32_t above = (int32_t)offset - BASE(bits, sign);
+        return (uint8_t)((above > 0 ? above : 0) >> shift);
+    }
+    uint8_t code = (uint8_t)((uint8_t)(offset >> shift) - (uint8_t)(BASE(bits, sign) >> shift));
+    return sign ? (uint8_t)(code | (uint8_t)(bits_of(x) >> 31 << (bits - 1))) : code;
 }
 
 /* ---- Rules (the update functions in ops/optim) ---- */
@@ -254,30 +258,34 @@ INLINE void update_half(const work *w, float *x[3], int32_t most[3], int half, i
     most[0] = most0, most[1] = most1, most[2] = most2;
 }
 
-INLINE void write_slot(const work *w, float *x, const int32_t most[2], int slot, int block, int bits, int kinds) {
-    uint8_t *restrict codes = w->state[slot];
-    const int halves = bits == 4 ? 2 : 1, sign = SIGNED(kinds, slot);
-    const float *restrict low = x, *restrict high = x + block;
-    float inverse[2] = {0.0f, 0.0f};
-    uint32_t start[2] = {NEAREST, NEAREST}, stride = 0;
-    if (w->stochastic && (KIND(kinds, slot) & 4)) {
-        stride = LATTICE;
-        for (int i = 0; i < halves; i++) start[i] = shift_of(w->key, slot, w->unit * halves + i);
-    }
-    for (int i = 0; i < halves; i++) {
-        float absmax = w->absmax[slot][i] = scale_of(x + i * block, block, most[i]);
-        inverse[i] = absmax > 0.0f ? (1.0f - floor_of(bits, sign)) / absmax : 0.0f;
-    }
+INLINE void encode_all(uint8_t *restrict codes, const float *restrict low, const float *restrict high, const float *inverse,
+                       const uint32_t *start, uint32_t stride, int block, int bits, int sign) {
+    const float inverse0 = inverse[0], inverse1 = inverse[1];
+    const uint32_t start0 = start[0], start1 = start[1];
     if (bits == 8) {
-        for (int j = 0; j < block; j++)
-            codes[j] = (uint8_t)encode(low[j], inverse[0], start[0] + (uint32_t)j * stride, 8, sign);
+        for (int j = 0; j < block; j++) codes[j] = encode(low[j], inverse0, start0 + (uint32_t)j * stride, 8, sign);
     } else {
         for (int j = 0; j < block; j++) {
-            int32_t even = encode(low[j], inverse[0], start[0] + (uint32_t)j * stride, 4, sign);
-            int32_t odd = encode(high[j], inverse[1], start[1] + (uint32_t)j * stride, 4, sign);
+            uint8_t even = encode(low[j], inverse0, start0 + (uint32_t)j * stride, 4, sign);
+            uint8_t odd = encode(high[j], inverse1, start1 + (uint32_t)j * stride, 4, sign);
             codes[j] = (uint8_t)(even | odd << 4);
         }
     }
+}
+
+INLINE void write_slot(const work *w, float *x, const int32_t most[2], int slot, int block, int bits, int kinds) {
+    const int halves = bits == 4 ? 2 : 1, sign = SIGNED(kinds, slot), slow = KIND(kinds, slot) & 4;
+    float inverse[2] = {0.0f, 0.0f};
+    uint32_t start[2] = {NEAREST, NEAREST};
+    for (int i = 0; i < halves; i++) {
+        float absmax = w->absmax[slot][i] = scale_of(x + i * block, block, most[i]);
+        inverse[i] = absmax > 0.0f ? (1.0f - floor_of(bits, sign)) / absmax : 0.0f;
+        if (slow && w->stochastic) start[i] = shift_of(w->key, slot, w->unit * halves + i) | HALF_STEP;
+    }
+    if (slow && w->stochastic) /* two loops, so that the stride is a constant in each */
+        encode_all(w->state[slot], x, x + block, inverse, start, LATTICE, block, bits, sign);
+    else
+        encode_all(w->state[slot], x, x + block, inverse, start, 0, block, bits, sign);
 }
 
 INLINE int is_usable(const float *g, int n) {
