@@ -135,7 +135,7 @@ def _zipf_run(seed: int, *, stable: bool, bits: int) -> tuple[Trained, float]:
     cut = int(0.9 * len(pairs))
     rows = Rows(pairs[:cut, :2], pairs[:cut, 2], pairs[cut:, :2], pairs[cut:, 2])
     model, largest = TokenModel(1000, stable, seed), 0.0
-    model.table.weight.optim_state_bits = bits  # type: ignore[union-attr]
+    model.table.weight._keep_32bit = bits == 32  # type: ignore[union-attr]
 
     def make(net: nn.Module) -> Optimizer:
         optim = ops.AdamW(net.parameters(), lr=1e-2, state_bits=8)

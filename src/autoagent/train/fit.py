@@ -188,6 +188,7 @@ def _conclude(
         "refit": refit,
         "error": "out of time before the last fold" if status == "timeout" else None,
         "curve": progress.curves,
+        "training": [facts for part in progress.parts if (facts := getattr(part.fitted, "facts", None))],
     }
 
 

@@ -1,8 +1,9 @@
 """A multilayer network for tables and its training loop; shape letters as in ``models.realmlp``.
 
 arXiv:2407.04491 (RealMLP), table A.1 and section 3. Differs: fewer epochs and narrower layers, so that a fold takes
-seconds on one core; the epoch is chosen by the Brier score where the metric counts decisions, else by the loss; label
-smoothing only where the metric counts decisions; sums of exponential weights place the biases in one pass.
+seconds on one core; NAdamW in place of AdamW; the epoch is chosen by the Brier score where the metric counts
+decisions, else by the loss; label smoothing only where the metric counts decisions; sums of exponential weights place
+the biases in one pass.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -23,10 +25,10 @@ from autoagent.data.metrics import METRICS
 from autoagent.space import Config
 from autoagent.train.learner import FitContext
 from autoagent.train.onnx_graph import OnnxGraph
+from autoagent.train.optims import OPTIMS, state_facts
 
 _H, _E = 16, 3
 _MAX_STEPS, _MIN_STEPS = 2500, 250
-_BETAS = (0.9, 0.95)
 _BIAS_RATE, _SCALE_RATE, _EMBED_RATE = 0.1, 6.0, 0.1
 _SMOOTHING = 0.1
 Rows = tuple[Tensor, Tensor]
@@ -142,25 +144,44 @@ class TabularNet(nn.Module):
         return h
 
 
+@dataclass(frozen=True)
+class Training:
+    """What came of a training.
+
+    Attributes:
+        curve: validation loss of each epoch.
+        kept: share of the schedule after which the weights were kept.
+        facts: the optim, and what it says of its states.
+    """
+
+    curve: list[float]
+    kept: float
+    facts: Mapping[str, Any]
+
+
 def train_net(
     net: TabularNet, config: Config, train: Rows, valid: Rows, context: FitContext, rng: torch.Generator
-) -> tuple[list[float], float]:
-    """Train in place and leave the net at its best epoch, or after the share of the schedule in ``context.stop_at``.
-
-    Returns:
-        The validation loss of each epoch, and the share of the schedule after which the weights were kept.
-    """
-    rate, decay = cast(float, config["learning_rate"]), cast(float, config["weight_decay"])
+) -> Training:
+    """Train in place and leave the net at its best epoch, or after the share of the schedule in ``context.stop_at``."""
     x, _ = train
     batch = 128 if len(x) < 2000 else 256 if len(x) < 20_000 else 512
     batch = min(batch, len(x))
     per_epoch = max(len(x) // batch, 1)
     total = min(max(cast(int, config["epochs"]) * per_epoch, _MIN_STEPS), _MAX_STEPS)
     _start(net, train, context, rng)
-    optim = torch.optim.AdamW(net.groups(rate, decay), lr=rate, betas=_BETAS, fused=True)
+    optim = _optim(net, config, context.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.seed)  # dropout has no generator of its own
-        return _epochs(net, optim, train, valid, (total, batch, per_epoch), context, rng)
+        curve, kept = _epochs(net, optim, train, valid, (total, batch, per_epoch), context, rng)
+    return Training(curve, kept, {"optim": config["optim"], **state_facts(optim)})
+
+
+def _optim(net: TabularNet, config: Config, seed: int) -> torch.optim.Optimizer:
+    """Return the optim of a configuration; its learning rate and decay are on AdamW's scale."""
+    card = OPTIMS[cast(str, config["optim"])]
+    rate, decay = card.rate * cast(float, config["learning_rate"]), card.decay * cast(float, config["weight_decay"])
+    build = cast("Callable[..., torch.optim.Optimizer]", card.load())
+    return build(net.groups(rate, decay), lr=rate, state_bits=cast(int, config["state_bits"]), seed=seed)
 
 
 def _epochs(

@@ -18,6 +18,8 @@ OPS_OPTIMS: Family[Card] = Family(
             ("lion", "Lion", "The sign of an interpolated momentum.", "arXiv:2302.06675"),
             ("adagrad", "Adagrad", "Steps divided by the root of summed squares.", "jmlr.org/papers/v12/duchi11a"),
             ("rmsprop", "RMSprop", "Steps divided by the root of the mean square.", "arXiv:1308.0850"),
+            ("muon", "Muon", "Orthogonalized momentum of matrices.", "https://kellerjordan.github.io/posts/muon/"),
+            ("adahessian", "AdaHessian", "Momentum over the averaged Hessian diagonal.", "arXiv:2006.00719"),
             ("ademamix", "AdEMAMix", "Adam with a second, slower momentum.", "arXiv:2409.03137"),
         )
     ],

@@ -103,7 +103,7 @@ class Muon(WholeTensorOptimizer):
             blend.flatten(1), steps=group["ns_steps"], coefficients=group["ns_coefficients"], eps=group["eps"]
         )
         rows, columns = direction.shape
-        new = job.param.float() * (1 - group["lr"] * group["weight_decay"])
+        new: Tensor = job.param.float() * (1 - group["lr"] * group["weight_decay"])
         rate = matrix_rate(float(group["lr"]), group["adjust_lr_fn"], (rows, columns))
         return new.add_(direction.reshape(new.shape), alpha=-rate)
 

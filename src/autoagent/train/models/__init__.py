@@ -268,6 +268,8 @@ _REALMLP = ModelCard(
             "learning_rate": Param(Float(0.005, 0.2, log=True), 0.04),
             "dropout": Param(Float(0.0, 0.5), 0.15),
             "weight_decay": Param(Float(1e-4, 0.2, log=True), 0.02),
+            "optim": Param(Choice(["nadamw", "adamw", "lion"]), "nadamw"),
+            "state_bits": Param(Choice([32, 8, 4]), 32),
             "embed": Param(Bool(), True),
             "plr_sigma": Param(Float(0.02, 2.0, log=True), 0.1, when={"embed": (True,)}),
             "numbers": Param(Choice(["raw", "quantile"]), "raw"),

@@ -6,7 +6,7 @@ Shapes: N rows, D columns, P embedded columns, H frequencies, E dimensions of an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -61,7 +61,9 @@ class FittedRealMLP:
 
     Attributes:
         bounds: smallest and largest scaled target; predictions stay between them.
+        curve: validation loss of each epoch.
         stopped_at: share of the schedule after which the weights were kept.
+        facts: the optim and the bytes of its states.
     """
 
     net: TabularNet
@@ -70,6 +72,7 @@ class FittedRealMLP:
     bounds: tuple[float, float]
     curve: list[float]
     stopped_at: float
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def predict(self, X: Matrix) -> Array:
         """Return probabilities or numbers."""
@@ -112,8 +115,8 @@ class RealMLP:
         )
         tensors = [torch.from_numpy(scaling.apply(part)) for part in (X, X_valid)]
         truths = [torch.from_numpy(part).to(torch.long if target is None else torch.float32) for part in (y, y_valid)]
-        curve, kept = train_net(net, self.config, (tensors[0], truths[0]), (tensors[1], truths[1]), context, rng)
-        return FittedRealMLP(net, scaling, target, bounds, curve, kept)
+        done = train_net(net, self.config, (tensors[0], truths[0]), (tensors[1], truths[1]), context, rng)
+        return FittedRealMLP(net, scaling, target, bounds, done.curve, done.kept, done.facts)
 
 
 def build(config: Mapping[str, JSONScalar]) -> RealMLP:
