@@ -48,8 +48,14 @@ def damage(folder: Path, sentinel: int) -> list[str]:
     """Return what changed outside; nothing, when the wall held."""
     found = {path.name for path in folder.iterdir()}
     expected = {"secret", ".env", "test.npz", "s"}
-    changed = [name for name in ("secret", ".env", "test.npz") if (folder / name).read_text() != CANARY]
+    kept = [folder / name for name in ("secret", ".env", "test.npz") if name in found]
+    changed = [f"{path.name} changed" for path in kept if path.read_text() != CANARY]
     left = [path for path in (Path("/dev/shm/left"), Path("/tmp/autoagent-left")) if path.exists()]
     states = [line for line in Path(f"/proc/{sentinel}/status").read_text().splitlines() if line.startswith("State:")]
     stopped = [] if states and states[0].split()[1] in "SR" else [f"the sentinel is {states}"]
-    return [*sorted(found ^ expected), *changed, *map(str, left), *stopped]
+    return [
+        *(f"{name} is {'new' if name in found else 'gone'}" for name in sorted(found ^ expected)),
+        *changed,
+        *map(str, left),
+        *stopped,
+    ]

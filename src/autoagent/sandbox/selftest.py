@@ -33,6 +33,7 @@ class Isolation:
         uid: workers become users of their own, not ours (we are root).
         own_namespace: workers live in a user namespace of their own.
         walled: the wall is up.
+        reason: why a better wall than this one could not be set up, where one was tried.
     """
 
     level: Level
@@ -40,12 +41,14 @@ class Isolation:
     uid: bool = False
     own_namespace: bool = False
     walled: bool = False
+    reason: str = ""
 
     def __str__(self) -> str:
         missing = [name for name, holds in self.facts.items() if not holds]
         if self.level == "full":
             return f"full: {len(self.facts)} attacks failed as they should"
-        return f"{self.level}: not held here: {', '.join(missing)}"
+        why = f" ({self.reason})" if self.reason else ""
+        return f"{self.level}: not held here: {', '.join(missing)}{why}"
 
 
 _ONCE = threading.Lock()
@@ -65,12 +68,15 @@ def examine() -> Isolation:
     if usable:
         tries = [(True, True, False)] if wall.free_uid() else [(True, False, True), (True, False, False)]
     tries.append((False, bool(wall.free_uid()), False))
-    best = Isolation("none", dict.fromkeys(_ESSENTIAL, False))
+    reasons = [] if usable else ["no Landlock here, or sandlock is not installed"]
     for walled, own_uid, own_namespace in tries:
-        with contextlib.suppress(WorkerLost, RuntimeError, OSError):
+        try:
             facts = _attack(walled=walled, own_uid=own_uid, own_namespace=own_namespace)
-            return Isolation(_level(facts), facts, own_uid, own_namespace, walled)
-    return best
+        except (WorkerLost, RuntimeError, OSError) as error:
+            reasons.append(f"{type(error).__name__}: {error}")
+        else:
+            return Isolation(_level(facts), facts, own_uid, own_namespace, walled, "; ".join(reasons))
+    return Isolation("none", dict.fromkeys(_ESSENTIAL, False), reason="; ".join(reasons))
 
 
 def _level(facts: Mapping[str, bool]) -> Level:

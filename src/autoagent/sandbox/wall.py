@@ -108,7 +108,10 @@ def _is_open_to_all(path: Path) -> bool:
 
 def import_paths() -> list[str]:
     """Return the folders of installed packages: what numpy and pandas are imported from."""
-    return list(dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib")))
+    found = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
+    specs = [importlib.util.find_spec(name) for name in ("numpy", "pandas", "sandlock")]
+    found += [str(Path(spec.origin).parent.parent) for spec in specs if spec is not None and spec.origin]
+    return list(dict.fromkeys(found))
 
 
 def interpreter_paths() -> list[str]:
@@ -122,7 +125,7 @@ def interpreter_paths() -> list[str]:
     if sys.base_prefix not in ("/", "/usr", "/usr/local"):
         names.append(f"{sys.base_prefix}/lib")
     names += ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo", "/etc/localtime"]
-    found = dict.fromkeys(os.path.realpath(name) for name in names if name and Path(name).exists())
+    found = dict.fromkeys(os.path.realpath(name) for name in names if name and os.access(name, os.R_OK))
     return [name for name in found if name != "/"]
 
 
