@@ -223,3 +223,17 @@ def test_the_real_sandbox_runs_a_learned_function() -> None:
     with pytest.raises(ExecutionError, match="IndexError") as caught:
         sort([1])
     assert "return rows[9]  # <--- IndexError" in caught.value.exception_node.error
+
+
+def test_a_policy_of_ones_own_is_asked() -> None:
+    def short(source: str) -> None:
+        if len(source) > 80:
+            raise DomainError("the code is too long")
+
+    @bundle(trainable=True, trusted=True, policy=short)
+    def work(n: int) -> int:
+        return n
+
+    with pytest.raises(DomainError, match="too long"):
+        work.parameter.set("def work(n: int) -> int:\n    return n" + " + n" * 30)
+    assert work(2).data == 2

@@ -27,6 +27,7 @@ def bundle(
     projections: Sequence[Projection] = (),
     catch_execution_error: bool = True,
     sandbox: Runner | None = None,
+    policy: Callable[[str], None] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]: ...
 def bundle(
     description: str | Callable[..., Any] | None = None,
@@ -36,6 +37,7 @@ def bundle(
     projections: Sequence[Projection] = (),
     catch_execution_error: bool = True,
     sandbox: Runner | None = None,
+    policy: Callable[[str], None] | None = None,
 ) -> Callable[..., Any]:
     """Turn a function, method, coroutine function or generator function into a traced operation that gives nodes.
 
@@ -50,6 +52,8 @@ def bundle(
         projections: applied to proposed source before it is checked.
         catch_execution_error: raise `ExecutionError`, which carries the node of the error, in the place of the error.
         sandbox: runs learned code; one with the default limits when None.
+        policy: called with proposed source, raises `DomainError` for what it does not allow; the sandbox's when None,
+            nothing more than name, signature and docstring when trusted.
 
     Raises:
         ExecutionError: when the operation runs: it raised. Errors of autoagent itself pass as they are; both are
@@ -62,7 +66,9 @@ def bundle(
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         operation = operation_of(function, description)
         if trainable:
-            return Learned(function, operation, trusted=trusted, projections=projections, sandbox=sandbox)
+            return Learned(
+                function, operation, trusted=trusted, projections=projections, sandbox=sandbox, policy=policy
+            )
         return bundled(function, Call(function, operation, catches=catch_execution_error))
 
     return decorate

@@ -48,6 +48,7 @@ class Learned:
         trusted: bool,
         projections: Sequence[Projection],
         sandbox: Runner | None,
+        policy: Callable[[str], None] | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self.function, self.trusted = function, trusted
@@ -55,7 +56,8 @@ class Learned:
         self._source, names = source_of(function)
         if not trusted:
             self._source = _self_contained(function, self._source, names)
-        self._domain = Code.of(self._source, function.__name__, policy=None if trusted else _policy(function.__name__))
+        policy = policy if policy is not None or trusted else _policy(function.__name__)
+        self._domain = Code.of(self._source, function.__name__, policy=policy)
         self._domain.check(self._source)
         self._is_method = "." in function.__qualname__.rpartition("<locals>.")[2]
         self._attribute = function.__name__
