@@ -16,13 +16,13 @@ import sys
 import time
 import tracemalloc
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-CALLS = 10_000
-CPU_LIMIT_S, MEMORY_LIMIT = 60, 8 << 30
+CALLS = 4000
+CPU_LIMIT_S, MEMORY_LIMIT = 25, 8 << 30
 clock = time.process_time  # of this process alone: what others do on the machine hardly counts
 
 
@@ -192,7 +192,7 @@ def measure_memory(system: Any, shape: str, n: int) -> dict[str, float]:
 def measure_backward(system: Any, shape: str, n: int) -> dict[str, float]:
     system.render([system.node(1.0, trainable=True)])  # what is imported late is imported now
     rows: dict[str, list[float]] = {"build s": [], "backward s": [], "render s": []}
-    for _ in range(max(1, min(9, 5000 // n))):
+    for _ in range(max(1, min(9, 2000 // n))):
         gc.collect()
         began = clock()
         parameters, output = build(system, shape, n)
@@ -257,8 +257,8 @@ def _grown(now: dict[str, Any], n: int, last: tuple[dict[str, Any], int] | None,
     return f"{math.log(now[key] / last[0][key]) / math.log(n / last[1]):.1f}"
 
 
-def report(arguments: argparse.Namespace) -> list[str]:
-    """Measure everything and return the lines of the report."""
+def report(arguments: argparse.Namespace) -> Iterator[list[str]]:
+    """Measure everything and yield the lines of the report, section by section."""
     both = {"autoagent": sys.executable, "trace-opt": arguments.python}
     lines = ["| per call, median | " + " | ".join(both) + " | ratio |", "|---|---|---|---|"]
     for case in ("ops", "memory"):
@@ -268,18 +268,19 @@ def report(arguments: argparse.Namespace) -> list[str]:
             lines.append(
                 f"| {key} | {ours} | {theirs} | {theirs / ours:.1f} |" if ours else f"| {key} | 0 | {theirs} | |"
             )
-    lines += ["", "| shape | n | system | build s | backward s | exponent | MB | render s | exponent | characters |"]
-    lines += ["|---|---|---|---|---|---|---|---|---|---|"]
-    for shape in arguments.shapes.split(","):
-        lines += _growth(shape, both, arguments)
+    three = {**both, "trace-opt, merge sorted": arguments.python}
     lines += ["", "| stages | operations | " + " | ".join(f"lost by {system}" for system in SYSTEMS) + " |"]
     lines += ["|---|---|---|---|---|"]
-    three = {**both, "trace-opt, merge sorted": arguments.python}
     for n in (2, 3, 5, 10, 30):
         found = compare(three, "lost", "stages", n, 1)
         lost = " | ".join(str(row.get("lost", row.get("failed"))) for row in found.values())
         lines.append(f"| {n} | {2 * n} | {lost} |")
-    return lines
+    yield lines
+    lines = ["", "| shape | n | system | build s | backward s | exponent | MB | render s | exponent | characters |"]
+    lines += ["|---|---|---|---|---|---|---|---|---|---|"]
+    for shape in arguments.shapes.split(","):
+        yield [*lines, *_growth(shape, both, arguments)]
+        lines = []
 
 
 def _growth(shape: str, both: dict[str, str], arguments: argparse.Namespace) -> list[str]:
@@ -298,7 +299,6 @@ def _growth(shape: str, both: dict[str, str], arguments: argparse.Namespace) -> 
                 f"{row['backward MB']} | {row['render s']:.4f} | {grown[1]} | {row['characters']:,} |"
             )
             last[system] = (row, n)
-        print("\n".join(lines[-len(found) :]), flush=True)
     return lines
 
 
@@ -320,18 +320,20 @@ def main() -> None:
     if not arguments.python:
         parser.error("name an interpreter that has trace-opt with --python")
     load = os.getloadavg()
-    lines = report(arguments)
     head = [
         "# The traced graph beside trace-opt",
         "",
         f"`python benchmarks/trace.py --python PYTHON-WITH-TRACE-OPT`, {time.strftime('%Y-%m-%d %H:%M')}, CPU time, "
-        f"load {load[0]:.1f} before and {os.getloadavg()[0]:.1f} after on {os.cpu_count()} cores, Python "
-        f"{sys.version.split()[0]}, one process per cell, systems in turn, medians of {arguments.repeats}.",
+        f"load {load[0]:.1f} at the start on {os.cpu_count()} cores, Python {sys.version.split()[0]}, one process per "
+        f"cell, systems in turn, medians of {arguments.repeats} cells (one from n = 10,000 on).",
         "",
     ]
     out = arguments.out or RESULTS / f"{time.strftime('%Y-%m-%d')}-trace.md"
-    out.write_text("\n".join([*head, *lines]) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+    lines = head
+    for section in report(arguments):
+        lines += section
+        out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        print("\n".join(section), flush=True)
 
 
 if __name__ == "__main__":
