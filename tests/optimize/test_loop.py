@@ -153,6 +153,19 @@ def test_a_bad_reply_is_mended_in_one_turn_that_quotes_every_fault() -> None:
     assert (optimizer.failures, optimizer.talk.num_repairs) == (0, 1)
 
 
+def test_values_that_were_tried_are_asked_about_once_more_and_not_run_again() -> None:
+    toy = Toy()
+    llm = values(10, 10, 12)
+    run(toy, llm, [1, 2], plan=replace(PLAN, steps=2))
+    assert "repeats the present values" in llm.requests[2].messages[2].content
+    toy = Toy()
+    llm = values(10, 5, 5, 12)
+    result = run(toy, llm, [1, 2], plan=replace(PLAN, steps=3))
+    assert "tried already, with the score -12; choose others" in llm.requests[3].messages[2].content
+    assert (result.score, result.num_failed_replies) == (-5.0, 0)
+    assert len(toy.calls) == len(set(toy.calls))
+
+
 def test_two_bad_replies_are_a_counted_failure_and_the_step_is_skipped() -> None:
     toy = Toy()
     optimizer = OptoPrime(toy.parameters, constant_llm('{"updates": {"x": "banana"}}'))
@@ -185,6 +198,14 @@ def test_a_record_of_other_settings_is_refused(tmp_path: Path) -> None:
             plan=replace(PLAN, seed=1),
             record=path,
         )
+
+
+def test_a_finished_record_is_not_gone_on_with_after_the_test_was_opened(tmp_path: Path) -> None:
+    path, llm = tmp_path / "run.jsonl", toy_llm()
+    run(Toy(), toy_llm(), [1], record=path)
+    with pytest.raises(RunFolderError, match="or is finished"):
+        run(Toy(), llm, [1], plan=replace(PLAN, steps=9), record=path)
+    assert llm.requests == []
 
 
 def test_one_optimizer_serves_two_optimizations() -> None:

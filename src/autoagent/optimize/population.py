@@ -116,7 +116,7 @@ class Population(Rewriter):
                 continue
             entry = self.tries[key]
             base = Try(entry.candidate, self.latest.get(key, entry.outcome))
-            candidate = self.improve(base, self.prompt(base, beside=found))
+            candidate = self.improve(base, self.prompt(base, beside=found), found)
             if candidate is not None:
                 found.append(candidate)
         return found

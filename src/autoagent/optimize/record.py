@@ -72,13 +72,26 @@ class Record:
         if self.is_replaying:
             old_kind, old = self._past[self.num_replayed]
             if old_kind != kind or _timeless(old) != _timeless(row):
-                raise RunFolderError(
-                    f"{self.path}: event {self.num_replayed} is {old_kind!r} and differs from what this run does "
-                    f"({kind!r}); it was made with other code, data or settings: give another path"
-                )
+                raise self._other(kind)
             self.num_replayed += 1
         elif self._journal is not None:
             self._journal.append(kind, row)
+
+    def expect_nothing(self, kind: str) -> None:
+        """Refuse to spend anything while recorded events are still to come.
+
+        Raises:
+            RunFolderError: the recorded run did something else here.
+        """
+        if self.is_replaying:
+            raise self._other(kind)
+
+    def _other(self, kind: str) -> RunFolderError:
+        old = self._past[self.num_replayed][0]
+        return RunFolderError(
+            f"{self.path}: event {self.num_replayed} is {old!r} and differs from what this run does ({kind!r}); it was "
+            "made with other code, data or settings, or is finished: give another path"
+        )
 
     def case(self, candidate: str, instance: str, part: str) -> Case | None:
         """Return what is on file of a run."""
@@ -135,6 +148,7 @@ class RecordedTalk:
 
     def _asked(self, request: Request, timeout_s: float) -> Reply:
         messages = [{"role": message.role, "content": message.content} for message in request.messages]
+        self._record.expect_nothing("exchange")
         row: dict[str, Any] = {"request": request.digest(), "messages": messages, "reply": None, "error": None}
         try:
             reply = self._inner.complete(request, timeout_s=timeout_s)

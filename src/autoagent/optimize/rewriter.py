@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 
-from autoagent.errors import UserError
+from autoagent.errors import ReplyError, UserError
 from autoagent.llm.client import LLM
 from autoagent.optimize.candidate import Candidate, Outcome
 from autoagent.optimize.optimizer import Optimizer
@@ -102,7 +102,7 @@ class Rewriter(Optimizer):
         base = self.base or Try(self.parameters.current(), Outcome(()))
         found: list[Candidate] = []
         for _ in range(n):
-            candidate = self.improve(base, self.prompt(base, beside=found))
+            candidate = self.improve(base, self.prompt(base, beside=found), found)
             if candidate is not None:
                 found.append(candidate)
         return found
@@ -113,23 +113,40 @@ class Rewriter(Optimizer):
         return {"proposals of this round, from which yours must differ": rows} if rows else {}
 
     def memory(self, present: Try) -> list[Try]:
-        """Return the tries to show beside the present one: the best of the older ones and the latest, oldest first."""
+        """Return the latest tries beside the present one, which is the best so far; oldest first."""
         others = [entry for key, entry in self.tries.items() if key != present.candidate.key]
         return others[-self.memory_size :] if self.memory_size else []
 
-    def improve(self, base: Try, prompt: Prompt) -> Candidate | None:
-        """Ask, and return the base with the updates; None after no change or a counted failure."""
-        updates = self.updates(base, prompt)
+    def improve(self, base: Try, prompt: Prompt, beside: Sequence[Candidate] = ()) -> Candidate | None:
+        """Ask, and return the base with the updates; None after no change or a counted failure.
+
+        Values that were tried already are a fault of the reply: the model is told what came of them, and asked again.
+        """
+        known = {entry.key for entry in beside}
+
+        def check(updates: Updates) -> None:
+            key = self.parameters.changed(base.candidate, updates.values, source=self.name).key
+            if updates.values and (key in self.tries or key in known):
+                raise ReplyError(f"these values were tried already{self._memory_of(key)}; choose others")
+
+        updates = self.updates(base, prompt, check)
         if updates is None or not updates.values:
             return None
         return self.parameters.changed(base.candidate, updates.values, source=self.name)
 
-    def updates(self, base: Try, prompt: Prompt) -> Updates | None:
-        """Ask, and return what the reply says; None after a counted failure."""
+    def updates(self, base: Try, prompt: Prompt, check: Callable[[Updates], None] = lambda _: None) -> Updates | None:
+        """Ask, and return what the reply says; None after a counted failure. ``check`` may raise further faults."""
 
         def read(text: str) -> Updates:
-            return read_updates(text, self.parameters, prompt.shown, base.candidate.values)
+            updates = read_updates(text, self.parameters, prompt.shown, base.candidate.values)
+            check(updates)
+            return updates
 
         updates = self.talk.ask(prompt.text, read, prompt.schema)
         self.last_reason = self.talk.failed[-1].message if updates is None else updates.no_change
         return updates
+
+    def _memory_of(self, key: str) -> str:
+        entry = self.tries.get(key)
+        score = None if entry is None else entry.outcome.score
+        return "" if score is None else f", with the score {score:.6g}"
