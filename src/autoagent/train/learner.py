@@ -83,5 +83,5 @@ class Learner(Protocol):
     def fit(self, X: Matrix, y: Array, *, X_valid: Matrix, y_valid: Array, context: FitContext) -> Fitted:
         """Fit on ``(n, d)`` rows; the validation rows serve early stopping only.
 
-        With ``context.stop_at`` they may be empty.
+        They are empty when a model of all rows is wanted.
         """

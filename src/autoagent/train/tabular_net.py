@@ -162,7 +162,7 @@ class Training:
 def train_net(
     net: TabularNet, config: Config, train: Rows, valid: Rows, context: FitContext, rng: torch.Generator
 ) -> Training:
-    """Train in place and leave the net at its best epoch, or after the share of the schedule in ``context.stop_at``."""
+    """Train in place and leave the net at its best epoch on the validation rows."""
     x, _ = train
     batch = 128 if len(x) < 2000 else 256 if len(x) < 20_000 else 512
     batch = min(batch, len(x))
@@ -211,10 +211,7 @@ def _epochs(
         step += 1
         per_step = (time.monotonic() - started) / step
         total = min(total, step + max(int(0.8 * context.left_s() / per_step), 0)) if context.deadline else total
-        if context.stop_at is not None:
-            if step >= context.stop_at * total:
-                return [], step / total
-        elif step % check_every == 0 or step == total:
+        if step % check_every == 0 or step == total:
             value = _judge(net, valid, context)
             curve.append(value)
             context.report(step, value)
