@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import keyword
 import re
 
@@ -31,6 +32,7 @@ class Names:
         return name
 
 
+@functools.lru_cache(maxsize=4096)
 def identifier(wish: str) -> str:
     """Return the nearest identifier of Python that is no keyword, in ASCII."""
     name = re.sub(r"[^0-9A-Za-z_]+", "_", wish).strip("_") or "node"

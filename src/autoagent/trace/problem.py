@@ -160,13 +160,20 @@ def _operation(here: Node, naming: _Naming, is_output: bool) -> Operation:
 
 def arguments(here: Node, names: Callable[[Node], str]) -> tuple[tuple[str, str], ...]:
     """Return what an operation was called with, as pairs of argument name and text."""
-    operation, count = here.operation or Operator(here.stem), len(here.inputs)
-    pairs = []
-    for place, given in enumerate(here.inputs):
-        label = operation.label(place, count, here.labels)
-        if place > 0 or label != "self" or isinstance(given, Node):
-            pairs.append((label, written(given, names)))
-    passed, code = set(nodes_in(here.inputs)), operation.code
+    operation, inputs = here.operation or Operator(here.stem), here.inputs
+    if operation.arguments or here.labels:
+        labels = [operation.label(place, len(inputs), here.labels) for place in range(len(inputs))]
+    else:
+        labels = [""] * len(inputs)
+    pairs = [
+        (label, names(given) if isinstance(given, Node) else written(given, names))
+        for label, given in zip(labels, inputs, strict=True)
+    ]
+    if labels and labels[0] == "self" and not isinstance(inputs[0], Node):
+        del pairs[0]  # the instance of a method
+    if inputs is here.parents:
+        return tuple(pairs)
+    passed, code = set(nodes_in(inputs)), operation.code
     return (*pairs, *(("uses", names(used)) for used in here.parents if used not in passed and used is not code))
 
 
