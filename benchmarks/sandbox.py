@@ -50,7 +50,9 @@ def main() -> None:
 
 
 def machine() -> Iterator[str]:
-    yield f"command: python benchmarks/sandbox.py {' '.join(sys.argv[1:])}"
+    shown = sys.argv[1:] if "--out" not in sys.argv else sys.argv[1 : sys.argv.index("--out")]
+    yield f"`python benchmarks/sandbox.py {' '.join(shown)}`, {time.strftime('%Y-%m-%d')}"
+    yield ""
     yield f"machine: {platform.release()} {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f},"
     yield f"Python {platform.python_version()}, sandlock {version('sandlock')}, root: {os.geteuid() == 0}"
     started = time.perf_counter()
@@ -85,11 +87,11 @@ def costs(calls: int) -> Iterator[str]:
     with Sandbox(Limits(timeout_s=60)) as sandbox:
         space: dict[str, Callable[[int], float]] = {}
         exec(_STEP, space)  # noqa: S102 - our own lines, to time the same loop outside
-        size = 4_000_000
-        pairs = [(space["f"](size), sandbox.call(_STEP, "f", size)) for _ in range(9)]
+        size = 3_000_000
+        pairs = [(space["f"](size), sandbox.call(_STEP, "f", size)) for _ in range(21)]
     outside, inside = (statistics.median(side) for side in zip(*pairs, strict=True))
     more = 100 * (inside / outside - 1)
-    yield f"a step of {outside:.2f} s of CPU outside takes {inside:.2f} s inside: {more:+.1f} % (median of 9, A/B)"
+    yield f"a step of {outside:.2f} s of CPU outside takes {inside:.2f} s inside: {more:+.1f} % (median of 21, A/B)"
 
 
 _STEP = """

@@ -107,9 +107,9 @@ def _shape_faults(tree: ast.Module, function: str, policy: Policy) -> Iterator[s
             yield f"line {node.lineno}: {function!r} is async"
         if policy.need_docstring and not ast.get_docstring(node):
             yield f"line {node.lineno}: {function!r} has no docstring"
-    for node in tree.body:
-        if not _is_allowed_at_top(node, function, policy):
-            yield f"line {node.lineno}: {_kind(node)} at the top level"
+    for statement in tree.body:
+        if not _is_allowed_at_top(statement, function, policy):
+            yield f"line {statement.lineno}: {_kind(statement)} at the top level"
 
 
 def _definitions(tree: ast.Module, function: str) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
