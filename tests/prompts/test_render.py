@@ -114,8 +114,11 @@ def test_every_example_is_a_legal_reply(name: str, reply: type[Ideas] | type[Rea
 
 
 def test_there_is_no_example_without_a_reply_type() -> None:
-    found = {path.name for path in (files("autoagent.prompts") / "examples").iterdir()}
-    assert found == {"ideas.json", "request.json"}
+    folder = files("autoagent.prompts") / "examples"
+    assert {path.name for path in folder.iterdir() if path.is_file()} == {"ideas.json", "request.json"}
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == {"optimize"}
+    # tests/optimize/test_reading.py reads both of these, code blocks included
+    assert {path.name for path in (folder / "optimize").iterdir()} == {"numbers.json", "code.json"}
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), [1], {"a": 1}])
