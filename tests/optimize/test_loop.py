@@ -57,6 +57,12 @@ def test_a_worse_proposal_is_taken_back() -> None:
     assert result.score == -5
 
 
+def test_the_history_has_every_proposal_in_order_though_the_best_is_run_again() -> None:
+    result = run(Toy(), values(10, 5, 30, 12), [1, 2])
+    assert [entry.candidate.values["x"] for entry in result.history] == [3, 10, 5, 30, 12]
+    assert max(entry.outcome.score or 0.0 for entry in result.history) == result.score
+
+
 def test_what_is_better_on_the_minibatch_alone_is_not_chosen() -> None:
     toy = Toy()
 

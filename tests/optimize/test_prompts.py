@@ -21,7 +21,7 @@ from autoagent.optimize import OPTIMIZERS, Candidate, Case, Outcome
 from autoagent.optimize.layout import estimate_tokens, fence
 from autoagent.optimize.optoprime import OptoPrime
 from autoagent.optimize.prompt import Try
-from autoagent.space import Code, Float, Int
+from autoagent.space import Choice, Code, Domain, Float, Int, Text
 from autoagent.trace import ExecutionError, backward, bundle, node
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -181,6 +181,25 @@ def test_arrays_and_tables_are_shape_type_and_statistics_and_long_text_is_cut() 
     assert "'columns': ['a']" in text
     assert "(100000 characters)" in text
     assert len(text) < 6000
+
+
+@pytest.mark.parametrize(
+    ("value", "domain", "words"),
+    [
+        (1, Int(0, 5), "whole number from 0 to 5"),
+        (0.1, Float(0.01, 1.0, log=True), "number from 0.01 to 1.0, on a log scale"),
+        ("a", Choice(["a", "b", 3]), 'one of "a", "b", 3'),
+        (True, None, "true or false"),
+        (7, None, "any whole number"),
+        (0.5, None, "any number"),
+        ("w", None, "text"),
+        ("w", Text(40), "text of at most 40 characters"),
+        ([1, 2], None, 'JSON of the schema {"type": "array", "items": {"type": "integer"}}'),
+    ],
+)
+def test_a_domain_is_said_in_words(value: object, domain: Domain | None, words: str) -> None:
+    x = node(value, name="x", trainable=True, domain=domain)
+    assert f"\nx: {words}\n" in OptoPrime([x]).render()
 
 
 def test_the_memory_shows_values_outputs_scores_and_feedback() -> None:

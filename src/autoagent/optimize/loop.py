@@ -14,6 +14,7 @@ from autoagent.optimize.evaluation import Evaluator, Judge, Runner, Threads, Wor
 from autoagent.optimize.instances import Split, minibatches, split
 from autoagent.optimize.interval import Difference, paired_difference
 from autoagent.optimize.optimizer import Optimizer
+from autoagent.optimize.prompt import Try
 from autoagent.optimize.record import Record, RecordedTalk
 from autoagent.runs.budget import Budget, Limits
 
@@ -65,6 +66,7 @@ class Result:
         num_failed_replies: questions without a usable reply.
         num_duplicates: proposals that had been tried before.
         used: seconds, calls, tokens and dollars.
+        history: what was proposed, in order, the start first, and what came of it on training instances.
     """
 
     best: Candidate
@@ -82,6 +84,7 @@ class Result:
     num_failed_replies: int
     num_duplicates: int
     used: Mapping[str, float]
+    history: tuple[Try, ...] = field(repr=False)
 
 
 def optimize(
@@ -148,6 +151,7 @@ class _Search:
         self.best, self.best_outcome = self.start, Outcome(())
         self.start_outcome = self.best_outcome
         self.reserved = 2 * len(self.sealed)
+        self.proposed = [self.start]
 
     def run(self) -> Result:
         """Make the rounds, then open the test instances once."""
@@ -207,6 +211,7 @@ class _Search:
             row = {"step": step, "key": candidate.key, "values": candidate.to_json()}
             self.notes.write("proposed", {**row, "parents": list(candidate.parents), "source": candidate.source})
         for candidate, outcome in zip(asked, self.evaluator.outcomes(asked, "train", batch), strict=True):
+            self.proposed.append(candidate)
             before = [self.optimizer.tries[key].outcome for key in candidate.parents if key in self.optimizer.tries]
             self.optimizer.tell(candidate, outcome)
             if all(_is_better(outcome, parent) for parent in before):
@@ -254,8 +259,10 @@ class _Search:
             num_failed_replies=self.optimizer.failures,
             num_duplicates=self.optimizer.num_duplicates,
             used=self.budget.snapshot(),
+            history=tuple(self.optimizer.tries[c.key] for c in self.proposed if c.key in self.optimizer.tries),
         )
-        facts = {name: value for name, value in asdict(result).items() if name not in ("best", "start")}
+        facts = {name: value for name, value in vars(result).items() if name not in ("best", "start", "history")}
+        facts["test_difference"] = None if result.test_difference is None else asdict(result.test_difference)
         self.notes.write("finished", {**facts, "best": self.best.to_json(), "start": self.start.to_json()})
         return result
 

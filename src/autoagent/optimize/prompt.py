@@ -175,18 +175,20 @@ def worst(outcome: Outcome) -> Case | None:
 
 def domain_words(domain: Domain) -> str:
     """Return what values are legal, in words or as a JSON schema."""
+    schema = domain.json_schema()
     match domain.kind:
         case "float" | "int":
             number = "whole number" if domain.kind == "int" else "number"
-            low, high = getattr(domain, "low", None), getattr(domain, "high", None)
-            return f"{number} from {low} to {high}{', on a log scale' if getattr(domain, 'log', False) else ''}"
+            scale = ", on a log scale" if getattr(domain, "log", False) else ""
+            return f"{number} from {schema['minimum']} to {schema['maximum']}{scale}"
         case "code":
-            return str(domain.json_schema().get("description", "Python source"))
+            return str(schema.get("description", "Python source"))
         case "text":
-            return "text"
-        case "bool":
-            return "true or false"
-    return f"JSON of the schema {json.dumps(domain.json_schema(), ensure_ascii=False)}"
+            return f"text of at most {schema['maxLength']} characters" if "maxLength" in schema else "text"
+        case "choice":
+            return f"one of {', '.join(json.dumps(option, ensure_ascii=False) for option in schema['enum'])}"
+    plain_words = {"bool": "true or false", "whole": "any whole number", "real": "any number"}
+    return plain_words.get(domain.kind, f"JSON of the schema {json.dumps(schema, ensure_ascii=False)}")
 
 
 @cache
