@@ -38,7 +38,7 @@ def scripted(messages: list[dict[str, str]]) -> str:
 
 
 options = argparse.ArgumentParser(description=__doc__)
-options.add_argument("--llm", help="URL of an OpenAI-compatible server")
+options.add_argument("--llm", help="URL of an OpenAI-compatible server; scripted replies without it")
 url = options.parse_args().llm
 llm = connect(url) if url else ScriptedLLM(scripted)
 
@@ -48,5 +48,6 @@ for optimizer in (OptoPrime([x, y], llm, objective="Make the loss as small as yo
     result = optimize(lambda _: machine(x, y), optimizer, judge=judge, plan=Plan(steps=20))
     print(
         f"{optimizer.name}: {abs(result.start_score):.3f} -> {abs(result.score):.3f} at x={x.data:.3f}, y={y.data:.3f} "
-        f"after {result.num_runs} runs and {result.num_calls} calls; {result.stopped}"
+        f"after {result.num_runs} runs and {result.num_calls} calls; "
+        f"replies: {llm.name if result.num_calls else 'none needed, a sampler draws'}"
     )

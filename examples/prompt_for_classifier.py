@@ -42,7 +42,7 @@ def scripted_optimizer(messages: list[dict[str, str]]) -> str:
 
 
 options = argparse.ArgumentParser(description=__doc__)
-options.add_argument("--llm", help="URL of an OpenAI-compatible server")
+options.add_argument("--llm", help="URL of an OpenAI-compatible server; scripted replies without it")
 url = options.parse_args().llm
 student = connect(url) if url else ScriptedLLM(scripted_classifier)
 teacher = connect(url) if url else ScriptedLLM(scripted_optimizer)
@@ -67,5 +67,6 @@ optimizer = Population([prompt], teacher, target=1.0)
 result = optimize(lambda row: classify(prompt, row[0]), optimizer, parts, judge=judge, plan=Plan(steps=5, minibatch=3))
 difference = result.test_difference
 print(f"on sealed texts: {result.test_start_score:.0%} -> {result.test_score:.0%}")
-print(f"difference {difference.mean:+.2f}, 95 % interval [{difference.low:+.2f}, {difference.high:+.2f}]")
-print(f"prompt: {prompt.data!r}\n{result.num_runs} runs, {result.num_calls} calls; {result.stopped}")
+print(f"paired difference {difference.mean:+.2f}, 95 % interval [{difference.low:+.2f}, {difference.high:+.2f}]")
+print(f"prompt: {result.start.values['prompt']!r} -> {prompt.data!r}")
+print(f"{result.num_runs} runs, {result.num_calls} calls of the optimizer; {result.stopped}; replies: {teacher.name}")

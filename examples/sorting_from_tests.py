@@ -8,6 +8,7 @@ import argparse
 from autoagent import OptoPrime, ScriptedLLM, bundle
 from autoagent.llm.connect import connect
 from autoagent.optimize import Plan, Split, optimize
+from autoagent.sandbox import isolation
 
 
 @bundle(trainable=True)
@@ -57,7 +58,7 @@ def strange_sort(numbers: list[int]) -> list[int]:
 ]
 
 options = argparse.ArgumentParser(description=__doc__)
-options.add_argument("--llm", help="URL of an OpenAI-compatible server")
+options.add_argument("--llm", help="URL of an OpenAI-compatible server; scripted replies without it")
 url = options.parse_args().llm
 llm = connect(url) if url else ScriptedLLM(REPLIES)
 
@@ -67,4 +68,5 @@ result = optimize(
 )
 print(f"tests passed: {result.start_score:.0%} -> {result.score:.0%}; {result.stopped}")
 print(f"tests never shown: {result.test_start_score:.0%} -> {result.test_score:.0%}")
-print(f"{result.num_calls} calls, {optimizer.talk.num_repairs} replies mended, {result.num_failed_replies} failed")
+print(f"{result.num_runs} runs in the sandbox ({isolation().level} isolation), {result.num_calls} calls", end=", ")
+print(f"{optimizer.talk.num_repairs} replies mended, {result.num_failed_replies} failed; replies: {llm.name}")

@@ -1,19 +1,49 @@
-"""A traced function, an answer that is not good enough, and where the feedback goes. Needs no key."""
+"""A greeting agent learns from one sentence of feedback, with the calls that users of Trace know. Needs no key.
 
-from autoagent import bundle, node
-from autoagent.trace import Feedback, Graph, backward, show
+`--llm URL` asks a real model, for example http://127.0.0.1:8000/v1; without it a scripted one answers.
+"""
+
+import argparse
+
+from autoagent import OptoPrime, ScriptedLLM, bundle, node
+from autoagent.llm.connect import connect
+from autoagent.trace import ExecutionError, Feedback, show
+
+REPLIES = [
+    '{"reasoning": "Sam wants Spanish.", "updates": {"template": "Hola, {nombre}"}}',  # it will not run
+    '{"reasoning": "The field is called name.", "updates": {"template": "Hola, {name}"}}',
+]
+options = argparse.ArgumentParser(description=__doc__)
+options.add_argument("--llm", help="URL of an OpenAI-compatible server; scripted replies without it")
+url = options.parse_args().llm
+llm = connect(url) if url else ScriptedLLM(REPLIES)
+
+# From here on, 15 lines of code: the agent, its judge and its optimizer.
+template = node("Hello {name}", "template", trainable=True, description="How to greet; {name} is filled in.")
 
 
 @bundle()
 def greet(template: str, name: str) -> str:
-    """Fill the greeting in."""
+    """Fill the name into the template."""
     return template.format(name=name)
 
 
-with Graph() as graph:
-    template = node("Hello {name}", "template", trainable=True, description="How to greet.")
-    answer = greet(template, node("Sam", "name"))
-    backward(answer, Feedback(score=0.0, text="Sam speaks Spanish; greet in Spanish."))
+optimizer = OptoPrime([template], llm, objective="Greet Sam in the language that Sam speaks.", target=1.0)
+for num_runs in range(1, 7):
+    try:
+        answer = greet(template, "Sam")
+    except ExecutionError as error:
+        answer = error.exception_node
+    is_right = answer.data == "Hola, Sam"
+    optimizer.zero_feedback()
+    answer.backward(
+        Feedback(float(is_right), "good" if is_right else "Sam speaks Spanish and likes a comma: Hola, Sam")
+    )
+    print(f"run {num_runs}: {answer.data!r} ->", (status := optimizer.step().status))
+    if status == "passed":
+        break
 
-print(show(graph))
-print("what the template hears:", template.feedback[0].text)
+print(show(answer))
+print(
+    f"'Hello {{name}}' -> {template.data!r} after {num_runs} runs and {optimizer.num_calls} calls; replies: {llm.name}"
+)
