@@ -54,7 +54,7 @@ def main() -> int:
     lines = [
         f"# Optims on {name}, {today}",
         f"`python benchmarks/ops_gpu.py`; torch {torch.__version__}",
-        *parity(device),
+        *parity(device, numel=600 if chosen.interpret else 100_003),
     ]
     for title, shapes in (TINY if chosen.interpret else SETS).items():
         lines += speed(title, shapes, device, rounds=1 if chosen.interpret else chosen.rounds)
