@@ -118,7 +118,6 @@ LOG4U = _log_code("log4u", bits=4, signed=False, mantissa=0, zero=False)
 _LOG_CODES = {code.name: code for code in (LOG8, LOG8U, LOG4, LOG4U)}
 
 
-@functools.cache
 def code_named(name: str) -> Code:
     """Return the code of that name.
 

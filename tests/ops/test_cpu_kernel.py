@@ -1,0 +1,187 @@
+"""The C kernel: the reference bit for bit, no byte out of bounds, a build that survives races and bad folders."""
+
+import multiprocessing
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from autoagent.ops.kernels import build, cpu, reference
+from autoagent.ops.kernels.job import Job
+from autoagent.ops.optim import OPS_OPTIMS
+from autoagent.ops.optim.base import QuantizedOptimizer
+
+COMPILER = shutil.which("cc")
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler on the path")
+SIZES = (0, 1, 15, 16, 17, 255, 256, 257, 4095, 4096, 4097, 4224, 4225, 4351, 9408, 100003)
+DEFINES = ("-DRULE=lion", "-DBITS=8", "-DBLOCK=256")
+VARIANTS = [(name, {}) for name in ("adamw", "adam", "nadamw", "sgd", "lion", "adagrad", "rmsprop", "ademamix")]
+VARIANTS += [("sgd", {"momentum": 0.9}), ("sgd", {"momentum": 0.9, "nesterov": True}), ("rmsprop", {"momentum": 0.5})]
+VARIANTS += [("rmsprop", {"centered": True}), ("rmsprop", {"centered": True, "momentum": 0.5})]
+
+
+def _make(name: str, sizes: tuple[int, ...], dtype: torch.dtype, **options: object) -> QuantizedOptimizer:
+    generator = torch.Generator().manual_seed(0)
+    params = [torch.nn.Parameter(torch.randn(size, generator=generator).to(dtype)) for size in sizes]
+    made = OPS_OPTIMS[name].load()(params, weight_decay=0.01, min_quantized_size=16, **options)  # type: ignore[operator]
+    assert isinstance(made, QuantizedOptimizer)
+    return made
+
+
+class _Reference:
+    def run(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            reference.run(job)
+
+
+def _step(optimizer: QuantizedOptimizer, seed: int, *, bad: bool, plain: bool) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for param in optimizer.param_groups[0]["params"]:
+        draw = torch.randn(2, *param.shape, generator=generator)
+        param.grad = (draw[0] * draw[1].exp()).to(param.dtype)
+        if bad and param.numel() > 100:
+            param.grad[5], param.grad[50], param.grad[77] = torch.nan, -torch.inf, 1e30
+    if plain:
+        optimizer._refresh()
+        optimizer._engine = _Reference()  # type: ignore[assignment]
+        optimizer._make_job(param, optimizer.param_groups[0])
+        optimizer._engine = _Reference()  # type: ignore[assignment]
+    optimizer.step()
+
+
+def _assert_same(left: QuantizedOptimizer, right: QuantizedOptimizer) -> None:
+    pairs = zip(left.param_groups[0]["params"], right.param_groups[0]["params"], strict=True)
+    for one, other in pairs:
+        assert torch.equal(one, other)
+        for key, value in left.state[one].items():
+            same = right.state[other][key]
+            assert torch.equal(value, same) if isinstance(value, torch.Tensor) else value == same, key
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("bits", [32, 8, 4])
+@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
+def test_c_gives_the_bits_of_the_reference(
+    name: str, options: dict[str, object], bits: int, dtype: torch.dtype
+) -> None:
+    fast, plain = (_make(name, SIZES, dtype, state_bits=bits, **options) for _ in range(2))
+    for seed in range(3):
+        _step(fast, seed, bad=seed == 1, plain=False)
+        _step(plain, seed, bad=seed == 1, plain=True)
+    _assert_same(fast, plain)
+
+
+@needs_compiler
+@pytest.mark.parametrize(("bits", "block"), [(8, 64), (8, 2048), (4, 32), (4, 256)])
+def test_other_blocks_agree_too(bits: int, block: int) -> None:
+    options = {"state_bits": bits, "block_size": block, "stochastic_rounding": bits == 8}
+    fast, plain = (_make("adamw", (5000, 2049), torch.float32, **options) for _ in range(2))
+    for seed in range(2):
+        _step(fast, seed, bad=False, plain=False)
+        _step(plain, seed, bad=False, plain=True)
+    _assert_same(fast, plain)
+
+
+@needs_compiler
+def test_the_number_of_threads_changes_nothing() -> None:
+    before = torch.get_num_threads()
+    made = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        made.append(_make("adamw", SIZES, torch.float32))
+        for seed in range(2):
+            _step(made[-1], seed, bad=False, plain=False)
+    torch.set_num_threads(before)
+    _assert_same(made[0], made[1])
+    _assert_same(made[0], made[2])
+
+
+SANITIZED = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include KERNEL
+int main(void) {
+    const int64_t sizes[] = {1, 15, 16, 17, 127, 128, 129, 255, 256, 257, 1023, 1025,
+                             4095, 4097, 4224, 4225, 4351, 9408};
+    const numbers row = {{0.99f, 0.1f, 0.999f, 0.001f, 0.01f, 1e-8f}, 7u};
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int form = 0; form < 4; form++) {
+            const int64_t n = sizes[i];
+            const int bits = form & 1 ? 32 : BITS, dtype = form >> 1, rest = (int)(n % (2 * BLOCK));
+            const int64_t nibbles = n / (2 * BLOCK) * BLOCK + (rest < BLOCK ? rest : BLOCK);
+            const int64_t codes = bits == 32 ? 4 * n : bits == 8 ? n : nibbles;
+            tensor t[2] = {{.numel = n, .bits = bits, .dtype = dtype, .stochastic = form > 1, .salt = 3u}};
+            t[0].param = calloc(n, dtype ? 2 : 4), t[0].grad = calloc(n, dtype ? 2 : 4);
+            for (int s = 0; s < 2; s++)
+                t[0].state[s] = calloc(codes, 1), t[0].absmax[s] = calloc((n + BLOCK - 1) / BLOCK, 4);
+            if (!dtype) ((float *)t[0].grad)[n - 1] = n % 2 ? NAN : 1e38f, ((float *)t[0].grad)[0] = 3e-39f;
+            const int unit = bits == 32 ? WIDE_UNIT : QUANTIZED_UNIT;
+            t[1].first_unit = (n + unit - 1) / unit;
+            for (int step = 0; step < 3; step++) autoagent_step(t, 1, t[1].first_unit, &row, 1 + step);
+            free(t[0].param), free((void *)t[0].grad);
+            for (int s = 0; s < 2; s++) free(t[0].state[s]), free(t[0].absmax[s]);
+        }
+    puts("clean");
+    return 0;
+}
+"""
+
+
+@needs_compiler
+@pytest.mark.parametrize(("bits", "block"), [(8, 256), (4, 128)])
+def test_no_byte_is_touched_out_of_bounds_and_nothing_is_undefined(bits: int, block: int, tmp_path: Path) -> None:
+    source, program = tmp_path / "main.c", tmp_path / "main"
+    source.write_text(SANITIZED)
+    defines = ["-DRULE=adamw", f"-DBITS={bits}", f"-DBLOCK={block}", f'-DKERNEL="{build.SOURCE}"']
+    sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    command = [str(COMPILER), "-O1", "-g", "-std=gnu11", *sanitize, *defines, str(source), "-o", str(program), "-lm"]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode and "cannot find" in made.stderr:
+        pytest.skip("the compiler has no sanitizer libraries")
+    assert made.returncode == 0, made.stderr
+    ran = subprocess.run(
+        [str(program)], capture_output=True, text=True, check=False, env={"ASAN_OPTIONS": "detect_leaks=0"}
+    )
+    assert (ran.returncode, ran.stdout) == (0, "clean\n"), ran.stderr
+
+
+@needs_compiler
+def test_racing_processes_build_one_whole_library(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        reasons = pool.map(_build_in, [str(tmp_path)] * 2)
+    assert reasons == ["", ""]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def _build_in(folder: str) -> str:
+    return build.build([Path(folder)], defines=DEFINES).reason
+
+
+@needs_compiler
+def test_a_folder_that_cannot_be_used_gives_way_to_the_next(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    built = build.build([tmp_path / "file", tmp_path / "good"], defines=DEFINES)
+    assert built.path is not None
+    assert built.path.parent == tmp_path / "good"
+
+
+@needs_compiler
+def test_a_library_that_others_can_write_is_not_loaded(tmp_path: Path) -> None:
+    first = build.build([tmp_path], defines=DEFINES)
+    assert first.path is not None
+    first.path.chmod(0o777)
+    assert "written by others" in build.build([tmp_path], defines=DEFINES).reason
+
+
+def test_a_compiler_that_fails_is_named(tmp_path: Path) -> None:
+    built = build.build([tmp_path], defines=DEFINES, compiler=shutil.which("false"))
+    assert built.library is None
+    assert "false" in built.reason
+
+
+def test_float16_goes_to_the_reference_and_says_so() -> None:
+    rule = OPS_OPTIMS["adamw"].load()([torch.nn.Parameter(torch.ones(1))]).rule_of({})  # type: ignore[operator]
+    assert "float16" in cpu.why_not(torch.ones(3, dtype=torch.float16), rule, 256)
