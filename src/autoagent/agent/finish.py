@@ -12,6 +12,7 @@ from autoagent.agent.plan import Plan
 from autoagent.agent.pool import Pool
 from autoagent.agent.prepare import write_json
 from autoagent.agent.recorder import Recorder
+from autoagent.agent.reserve import Reserve
 from autoagent.agent.scoring import TrainData, read_predictions
 from autoagent.data.metrics import METRICS
 from autoagent.data.seal import read_schema
@@ -22,6 +23,9 @@ from autoagent.search.ensemble import choose
 
 _CANDIDATES = 30  # best trials that the ensemble may choose from
 _OVERHEAD_BYTES = 60_000  # of the delivered folder beside the models: schema, predict.py, card
+_MEASURE_S = 1.5  # of calls to the delivered model
+_MEASURE_SHARE = 0.15  # of the time left, where no limit asks for the measurement
+_LATE_S = 1.0  # with less processor time left, one model is delivered instead of several
 _CHILD_S = 120.0  # a finishing step without a clock may take so long
 
 
@@ -34,6 +38,7 @@ class Finish:
     data: TrainData
     recorder: Recorder
     pool: Pool
+    reserve: Reserve
 
     def run(self, reason: str) -> None:
         """Deliver the best of what there is.
@@ -49,16 +54,23 @@ class Finish:
         self.recorder.record("ended", {"reason": reason, "used": self.recorder.budget.snapshot()})
 
     def _deliver(self) -> None:
-        attempts = [8, 1] if self.plan.limits.latency_ms or self.plan.limits.throughput_per_s else [8]
+        timed = bool(self.plan.limits.latency_ms or self.plan.limits.throughput_per_s)
+        late = self._left_s() < _LATE_S * self.reserve.slowness()
+        attempts = [1] if late else [8, 1] if timed else [8]
         for place, members in enumerate(attempts):
             chosen = select(self.recorder.state, self.folder, self.plan, self.data, max_members=members)
-            facts = self._child({"kind": "export", **self._export_job(chosen)})
+            measured = _MEASURE_S if timed else min(max(_MEASURE_SHARE * self._left_s(), 0.1), _MEASURE_S)
+            facts = self._child({"kind": "export", "measure_s": measured, **self._export_job(chosen)})
             last = place == len(attempts) - 1 or len(chosen.members) == 1
             if last or all(row["ok"] for row in limit_rows(self.plan, facts, None)):
                 break
         self.recorder.record("selected", chosen.to_json())
         write_json(self.folder.root / "export.json", facts)
         self.recorder.record("exported", facts)
+
+    def _left_s(self) -> float:
+        left = self.recorder.budget.seconds_left()
+        return float("inf") if left is None else left
 
     def _export_job(self, chosen: Selection) -> dict[str, Any]:
         schema = read_schema(self.folder.data)
@@ -139,7 +151,8 @@ def select(state: RunState, folder: RunFolder, plan: Plan, data: TrainData, *, m
     kept = candidates(state)
     if not kept:
         lost = [f"{t.family}: {t.error}" for t in state.trials.values() if t.error][:3]
-        raise TrialFailed(f"no trial could be delivered; {'; '.join(lost) or 'none was finished'}", kind="error")
+        time = "" if plan.limits.seconds is None else f" within {plan.limits.seconds:g} s; give it more time"
+        raise TrialFailed(f"no trial could be delivered; {'; '.join(lost) or f'none ended{time}'}", kind="error")
     size = plan.limits.model_size_mb
     options: dict[str, Any] = {
         "sizes": {t.number: t.model_bytes for t in kept},

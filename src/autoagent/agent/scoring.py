@@ -87,6 +87,7 @@ def outcome_of(trial: Path, data: TrainData, metric: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         return failed("error", f"no readable result: {error}")
     facts = {name: result[name] for name in ("status", "seconds", "predict_s", "model_bytes", "saved", "error")}
+    facts["cpu_s"] = result.get("cpu_s")
     if facts["status"] not in ("ok", "pruned"):
         return {**facts, "score": None, "fold_scores": []}
     try:

@@ -11,6 +11,7 @@ from autoagent.agent.ideas import IdeaSource
 from autoagent.agent.plan import Plan, cards
 from autoagent.agent.pool import Exit, Pool
 from autoagent.agent.recorder import Recorder
+from autoagent.agent.reserve import Reserve
 from autoagent.agent.scoring import TrainData, failed, outcome_of
 from autoagent.runs.folder import RunFolder
 from autoagent.runs.state import RunState, TrialRecord
@@ -22,7 +23,6 @@ from autoagent.space import Config
 _LAST_START_S = 0.5  # nothing is started with less left than this
 _POLL_S = 0.2
 INTERRUPTED = "interrupted"  # the reason of a search that the user ended
-_BARE_FINISH_S = 0.5  # delivering and testing one small model takes about so long
 
 
 def visible_trials(state: RunState, number: int, plan: Plan) -> list[TrialRecord] | None:
@@ -54,7 +54,7 @@ class Search:
     """One sitting of a search.
 
     Attributes:
-        stop_at_s: of the budget's clock, when trials must have ended; None without a limit.
+        reserve: says when trials must have ended.
         interrupted: says that the user asked to stop.
     """
 
@@ -66,7 +66,7 @@ class Search:
     proposer: Proposer
     log: TrialsLog
     ideas: IdeaSource
-    stop_at_s: float | None
+    reserve: Reserve
     interrupted: Callable[[], bool]
 
     def run(self) -> str:
@@ -80,19 +80,17 @@ class Search:
                 if self.ideas.is_waiting():
                     self.ideas.wait(_POLL_S)
                     continue
-                return "nothing is left to try" if self.stop_at_s is None else "no other trial fits into the time"
+                timed = self.plan.limits.seconds is not None
+                return "no other trial fits into the time" if timed else "nothing is left to try"
             for ended in self.pool.poll(0.0 if started else _POLL_S):
                 self._finish(ended)
         self._drop_running()
         return reason
 
     def _left_s(self) -> float | None:
-        """Return the seconds left for trials; until there is a model, the time kept for the finish counts too."""
-        if self.stop_at_s is None:
-            return None
-        has_model = any(trial.is_whole and trial.saved for trial in self.recorder.state.trials.values())
-        end = self.stop_at_s if has_model else max(self.stop_at_s, (self.plan.limits.seconds or 0.0) - _BARE_FINISH_S)
-        return end - self.recorder.budget.seconds_used()
+        """Return the seconds left for trials."""
+        end = self.reserve.search_end(self.recorder.state)
+        return None if end is None else end - self.recorder.budget.seconds_used()
 
     def _reason_to_end(self) -> str | None:
         left, state, limits = self._left_s(), self.recorder.state, self.plan.limits
@@ -164,6 +162,7 @@ class Search:
             facts = outcome_of(self.folder.trial(ended.trial), self.data, self.plan.metric)
         else:
             facts = failed(ended.ending, ended.detail)
+        self.reserve.saw(facts)
         self.recorder.record("finished", {"trial": ended.trial, **facts})
         self.log.add(self.recorder.state.trials[ended.trial])
 

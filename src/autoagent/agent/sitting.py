@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, cast
 
+import psutil
 from optuna.samplers import BaseSampler
 
 from autoagent.agent.finish import Finish, read_json, write_documents
@@ -19,6 +20,7 @@ from autoagent.agent.plan import Plan, arms_of, cards
 from autoagent.agent.pool import Pool
 from autoagent.agent.prepare import prepare
 from autoagent.agent.recorder import Recorder, View
+from autoagent.agent.reserve import Reserve, choice_seconds
 from autoagent.agent.scoring import TrainData
 from autoagent.agent.search_loop import Search
 from autoagent.agent.settings import Settings
@@ -36,8 +38,7 @@ from autoagent.runs.state import RunState
 from autoagent.search.proposer import Arm, Proposer
 from autoagent.search.trials_log import TrialsLog
 
-_FINISH_SHARE = 0.08  # of the time is kept for choosing, delivering, testing and reporting
-_FINISH_MIN_S, _FINISH_MAX_S = 3.0, 20.0
+_MEMORY_SHARE = 0.8  # of what is free, until the plan says what one trial may use
 
 
 @dataclass
@@ -91,17 +92,21 @@ class Sitting:
 
     def _work(self, recorder: Recorder, flag: Interrupts) -> None:
         llm = self._llm(recorder)
-        if not recorder.state.planned:
-            plan = prepare(self.folder, self.settings, self.request, llm, recorder)
-        else:
-            plan = Plan.model_validate(read_json(self.folder.plan))
-        recorder.budget.limits = plan.limits.budget()
-        flag.graceful = True
-        data = TrainData.read(self.folder.data)
-        pool = Pool(plan.memory_bytes, threads=plan.threads)
+        pool = Pool(int(_MEMORY_SHARE * psutil.virtual_memory().available))
         try:
-            reason = self._search(plan, data, llm, recorder, flag, pool)
-            Finish(self.folder, plan, data, recorder, pool).run(reason)
+            pool.warm("light")  # it imports while the request is read and the table inspected
+            if not recorder.state.planned:
+                plan = prepare(self.folder, self.settings, self.request, llm, recorder)
+            else:
+                plan = Plan.model_validate(read_json(self.folder.plan))
+            recorder.budget.limits = plan.limits.budget()
+            flag.graceful = True
+            pool.memory_bytes = plan.memory_bytes
+            data = TrainData.read(self.folder.data)
+            reserve = Reserve(plan.limits.seconds, choice_seconds(data, plan.metric))
+            reason = self._search(plan, data, llm, recorder, flag, pool, reserve)
+            recorder.record("searched", {"reason": reason, "slowness": round(reserve.slowness(), 2)})
+            Finish(self.folder, plan, data, recorder, pool, reserve).run(reason)
         except TrialFailed:
             if flag.asked and recorder.state.selection is None:
                 raise KeyboardInterrupt from None
@@ -121,7 +126,14 @@ class Sitting:
         return RecordingLLM(inner, self.folder.llm)
 
     def _search(
-        self, plan: Plan, data: TrainData, llm: LLM | None, recorder: Recorder, flag: Interrupts, pool: Pool
+        self,
+        plan: Plan,
+        data: TrainData,
+        llm: LLM | None,
+        recorder: Recorder,
+        flag: Interrupts,
+        pool: Pool,
+        reserve: Reserve,
     ) -> str:
         if recorder.state.selection is not None:
             return "resumed after the search"
@@ -136,7 +148,7 @@ class Sitting:
             proposer=proposer_of(plan, arms),
             log=TrialsLog(self.folder.trials_log, {a.name: a.space for a in arms}, recorder.state.history()),
             ideas=ideas,
-            stop_at_s=search_end(plan.limits.seconds),
+            reserve=reserve,
             interrupted=flag,
         )
         try:
@@ -154,14 +166,6 @@ class Sitting:
             return ask(llm, TEMPLATE, context, Ideas, timeout_s=timeout_s)
 
         return ModelIdeas(ask_ideas, arms, idea_facts(self.folder, plan), blocking=plan.deterministic)
-
-
-def search_end(seconds: float | None) -> float | None:
-    """Return when trials must have ended, so that the finish fits into the budget."""
-    if seconds is None:
-        return None
-    reserve = min(max(_FINISH_MIN_S, _FINISH_SHARE * seconds), _FINISH_MAX_S, 0.5 * seconds)
-    return seconds - reserve
 
 
 def proposer_of(plan: Plan, arms: list[Arm]) -> Proposer:

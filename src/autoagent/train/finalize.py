@@ -34,7 +34,11 @@ _MAX_RESIDUALS = 500
 
 
 class ExportJob(BaseModel):
-    """Deliver these trials and measure the folder."""
+    """Deliver these trials and measure the folder.
+
+    Attributes:
+        measure_s: seconds of calls to it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["export"]
@@ -48,6 +52,7 @@ class ExportJob(BaseModel):
     roles: dict[str, str]
     rule: list[float] = []
     seed: int = 0
+    measure_s: float = 1.5
 
 
 class TestJob(BaseModel):
@@ -71,13 +76,13 @@ class TestJob(BaseModel):
 
 def export(job: ExportJob) -> dict[str, Any]:
     """Write ``model/`` and return what it measures."""
-    meta = job.model_dump(exclude={"kind", "run", "members", "seed"})
+    meta = job.model_dump(exclude={"kind", "run", "members", "seed", "measure_s"})
     out = job.run / "model"
     assemble(job.run, job.members, out, meta)
     model = Model.load(out)
     frame = pd.read_parquet(job.run / "data" / "train.parquet")
     difference, rows = onnx_difference(model, job.run / "data", [trial for trial, _ in job.members])
-    middle, slow = latency_ms(model, frame)
+    middle, slow = latency_ms(model, frame, seconds=job.measure_s)
     return {
         "model_bytes": folder_bytes(out),
         "latency_ms_p50": middle,

@@ -99,13 +99,15 @@ def run_job(job: Job, *, started: float) -> dict[str, Any]:
         started: ``time.monotonic()`` at the start of the job.
     """
     job.out.mkdir(parents=True, exist_ok=True)
+    cpu_before = time.process_time()
     result: dict[str, Any] = {"fold_scores": [], "score": None, "predict_s": 0.0, "model_bytes": 0, "saved": False}
     try:
         result |= _fit(job, started)
     except Exception as error:  # noqa: BLE001 - the border around foreign libraries: recorded whole, never a score
         traceback.print_exc(file=sys.stderr)
         result |= {"status": "error", "error": f"{type(error).__name__}: {error}", "curve": []}
-    result |= {"seconds": time.monotonic() - started, "peak_rss_bytes": _peak_bytes()}
+    spent = {"seconds": time.monotonic() - started, "cpu_s": time.process_time() - cpu_before}
+    result |= {**spent, "peak_rss_bytes": _peak_bytes()}
     write_json(job.out / "result.json", result)
     return result
 

@@ -33,6 +33,8 @@ _LIGHT = (
     "autoagent.train.models.knn",
     "autoagent.train.models.svm",
     "autoagent.train.models.hist_gradient_boosting",
+    "autoagent.train.finalize",
+    "onnxruntime",
     "pyarrow.dataset",
     "pyarrow.parquet",
 )

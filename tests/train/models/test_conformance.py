@@ -1,7 +1,5 @@
 """Every family of the table keeps the promises of ``train.learner``."""
 
-import time
-
 import numpy as np
 import onnx
 import onnxruntime
@@ -96,10 +94,11 @@ def test_a_class_without_training_rows_is_possible_but_unlikely(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_passed_deadline_still_gives_a_model(name):
-    started = time.monotonic()
-    model, (X, _) = fitted(name, "binary", 2, "roc_auc", deadline=started)
+    model, (X, _) = fitted(name, "binary", 2, "roc_auc", deadline=0.0)
     assert np.isfinite(model.predict(X)).all()
-    assert time.monotonic() - started < 3.0
+    if len(model.curve) > 0:
+        whole, _ = fitted(name, "binary", 2, "roc_auc")
+        assert len(model.curve) <= 2 < len(whole.curve)
 
 
 @pytest.mark.parametrize(("name", "entry"), [(n, i) for n, card in MODELS.items() for i in range(len(card.portfolio))])

@@ -1,0 +1,60 @@
+"""The time kept for the finish grows with what there is to deliver and with the slowness of the machine."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from autoagent.agent.reserve import Reserve, choice_seconds
+from autoagent.agent.scoring import TrainData
+from autoagent.runs.state import RunState, TrialRecord
+
+ONE = TrialRecord(0, "linear", {}, "default", "ok", 0.9, (0.9,), saved=True, model_bytes=1000)
+
+
+def _state(*trials: TrialRecord) -> RunState:
+    return RunState(trials={trial.number: trial for trial in trials})
+
+
+def _end(reserve: Reserve, *trials: TrialRecord) -> float:
+    end = reserve.search_end(_state(*trials))
+    assert end is not None
+    return end
+
+
+def test_without_a_limit_nothing_ends() -> None:
+    assert Reserve(None).search_end(_state(ONE)) is None
+
+
+def test_a_slow_machine_keeps_more() -> None:
+    idle, loaded = Reserve(30.0, load=lambda: 1.0), Reserve(30.0, load=lambda: 5.0)
+    kept = [30 - _end(reserve, ONE) for reserve in (idle, loaded)]
+    assert 2.0 < kept[0] < 3.0
+    assert kept[1] > 3 * kept[0]
+    assert _end(Reserve(4.0, load=lambda: 50.0), ONE) == 2.0
+
+
+def test_what_jobs_took_counts_more_than_the_load() -> None:
+    reserve = Reserve(30.0, load=lambda: 1.0)
+    reserve.saw({"seconds": 8.0, "cpu_s": 2.0})
+    reserve.saw({"seconds": 0.2, "cpu_s": 0.1})
+    reserve.saw({"seconds": 9.0, "cpu_s": None})
+    assert reserve.slowness() == pytest.approx(8.2 / 2.1)
+
+
+def test_big_models_and_long_choices_keep_more() -> None:
+    reserve = Reserve(60.0, load=lambda: 1.0)
+    assert _end(reserve, replace(ONE, model_bytes=50_000_000)) < _end(reserve, ONE) - 2.0
+    assert _end(Reserve(60.0, 3.0, load=lambda: 1.0), ONE) == pytest.approx(_end(reserve, ONE) - 3.0)
+
+
+def test_until_there_is_a_model_the_tolerance_belongs_to_the_search() -> None:
+    assert 20.0 <= _end(Reserve(20.0, load=lambda: 1.0)) < 23.0
+    assert _end(Reserve(20.0, load=lambda: 1.0), replace(ONE, saved=False)) > 20.0
+
+
+def test_the_choice_is_estimated_from_one_score() -> None:
+    data = TrainData(np.arange(100) % 3, [], 3)
+    ticks = iter([1.0, 1.002])
+    assert choice_seconds(data, "log_loss", clock=lambda: next(ticks)) == pytest.approx(5.0)
+    assert choice_seconds(TrainData(np.zeros(10), [], 2), "roc_auc") == 0.0
