@@ -33,7 +33,7 @@ from proposing import mutator  # isort: skip
 PROXIES = Path(__file__).with_name("proxies.py").read_text(encoding="utf-8")
 HIDDEN = (0, 4, 8)  # units; without any the classifier is linear
 FLOOR = 0.01  # added to a loss, so that one perfect task does not decide
-TOLERANCE = 0.05  # of the score, so 5 % of the loss: what a simpler rule may cost
+ROUGH, FINE = 0.15, 0.02  # of the score: what a simpler rule may lose on few tasks, and on many
 
 
 def tasks(steps: int, seeds: range) -> list[dict]:
@@ -94,9 +94,16 @@ class Rules:
         return self._by_print.setdefault(key, program)
 
 
-def simplified(rule: str, score, rules: Rules) -> str:
-    """Return the rule without the operations that its score does not need."""
-    best, improved = score(rule), True
+def simplified(rule: str, score, stages: list[tuple[list[dict], float]], rules: Rules) -> str:
+    """Return the rule without the operations that its score does not need.
+
+    Each stage has tasks, and what a simpler rule may lose on them; the few and rough ones come first.
+    """
+
+    def is_as_good(smaller_rule: str) -> bool:
+        return all(score(smaller_rule, on) >= score(rule, on) - most for on, most in stages)
+
+    improved = True
     while improved:
         improved = False
         for proposal in smaller(rule):
@@ -104,7 +111,7 @@ def simplified(rule: str, score, rules: Rules) -> str:
                 smaller_rule = rules.known(proposal)
             except DomainError:
                 continue
-            if num_operations(smaller_rule) < num_operations(rule) and score(smaller_rule) >= best - TOLERANCE:
+            if num_operations(smaller_rule) < num_operations(rule) and is_as_good(smaller_rule):
                 rule, improved = smaller_rule, True
                 break
     return rule
@@ -156,7 +163,8 @@ with Sandbox(Limits(timeout_s=30.0)) as sandbox:
     plan = Plan(steps=given.rounds, candidates=2, patience=given.rounds)
     result = optimize(lambda task: train(update, task), optimizer, Split(cheap, dear), judge=judge, plan=plan)
     winner = result.best.values["update"]
-    final = simplified(winner, lambda rule: float(np.mean(scores(rule, dear))), rules)
+    stages = [(dear, ROUGH), (dear + tasks(100, range(12, 18)), FINE)]
+    final = simplified(winner, lambda rule, on: float(np.mean(scores(rule, on))), stages, rules)
     gain = paired_difference(scores(start, sealed), scores(final, sealed))
     update.set(final)
 
