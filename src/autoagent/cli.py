@@ -56,6 +56,13 @@ def main() -> None:
     except AutoAgentError as error:
         _say_error(error)
         raise SystemExit(2 if isinstance(error, UserError) else 1) from None
+    except OSError as error:
+        from autoagent.runs.disk import advice
+
+        if (what := advice(error)) is None:
+            raise
+        _say_error(RunFolderError(f"{error.filename or 'a file'}: {error.strerror}; {what}"))
+        raise SystemExit(1) from None
     except Exception as error:
         show = getattr(error, "show", None)  # a usage error of the command-line library
         if not callable(show):
@@ -187,14 +194,18 @@ def serve(
     run: RunArgument,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 picks a free one.")] = 8000,
-    token: Annotated[str | None, typer.Option(envvar="AUTOAGENT_TOKEN", help="Bearer token to ask for.")] = None,
     out: OutOption = RUNS,
 ) -> None:
-    """Serve a run's model over HTTP: POST /predict, GET /schema, GET /health."""
+    """Serve a run's model over HTTP: POST /predict, GET /schema, GET /health.
+
+    Requests must carry the bearer token in the environment variable AUTOAGENT_TOKEN, when that is set.
+    """
+    import os
+
     from autoagent.agent.api import load
     from autoagent.serve.app import serve_model
 
-    serve_model(load(_find(run, out)), host=host, port=port, token=token, say=_say)
+    serve_model(load(_find(run, out)), host=host, port=port, token=os.environ.get("AUTOAGENT_TOKEN") or None, say=_say)
 
 
 @app.command("list")

@@ -15,6 +15,7 @@ import uvicorn
 
 from autoagent.inference import Model
 from autoagent.serve.app import MAX_BYTES, MAX_ROWS, build_app
+from autoagent.serve.patience import PatientProtocol
 
 TOKEN = "tell-nobody"
 
@@ -42,10 +43,12 @@ class Server(uvicorn.Server):
         """Leave the signals to the tests."""
 
 
-def _serve(model: Model, token: str | None) -> Iterator[str]:
+def _serve(model: Model, token: str | None, *, patience_s: float = 10.0) -> Iterator[str]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server = Server(uvicorn.Config(build_app(model, token=token), log_level="error", lifespan="off"))
+    protocol = type("Protocol", (PatientProtocol,), {"header_s": patience_s})
+    app = build_app(model, token=token, body_s=patience_s)
+    server = Server(uvicorn.Config(app, http=protocol, ws="none", log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     until = time.monotonic() + 10
@@ -198,6 +201,30 @@ def test_a_body_past_the_limit_or_of_untold_length_is_refused_unread(
     assert model.seen == []
 
 
+@pytest.fixture
+def impatient(model: Stub) -> Iterator[str]:
+    yield from _serve(model, None, patience_s=0.3)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"POST /predict HTT", b"POST /predict HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n"]
+)
+def test_a_client_that_never_ends_its_headers_is_let_go(impatient: str, sent: bytes) -> None:
+    host, port = impatient.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as client:
+        client.sendall(sent)
+        assert client.recv(1000) == b""
+    assert _ask(f"{impatient}/health")[0] == 200
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(impatient: str, model: Stub) -> None:
+    host, port = impatient.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as client:
+        client.sendall(b"POST /predict HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\n{")
+        assert b" 408 " in client.recv(1000)
+    assert model.seen == []
+
+
 def test_a_cell_that_looks_like_code_is_a_cell(url: str, model: Stub) -> None:
     hostile = "__import__('os').system('true')"
     assert _ask(f"{url}/predict", {"rows": [{"x": 1, "colour": hostile}]})[0] == 200
@@ -219,6 +246,19 @@ def test_without_the_token_nothing_is_told(guarded: str, token: str) -> None:
 
 def test_with_the_token_rows_are_predicted(guarded: str) -> None:
     assert _ask(f"{guarded}/predict", {"rows": [{"x": 1, "colour": "red"}]}, token=TOKEN)[0] == 200
+
+
+def test_a_header_that_is_no_text_is_a_wrong_token(guarded: str) -> None:
+    request = urllib.request.Request(f"{guarded}/schema", headers={"authorization": "Bearer \u00fc\u00ff"})
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=10)
+    with caught.value as answer:
+        assert answer.code == 401
+
+
+def test_every_answer_that_can_come_is_in_the_openapi_page(url: str) -> None:
+    paths = _ask(f"{url}/openapi.json")[1]["paths"]
+    assert set(paths["/predict"]["post"]["responses"]) == {"200", "401", "408", "411", "413", "422"}
 
 
 def test_health_needs_no_token(guarded: str) -> None:

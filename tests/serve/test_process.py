@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -80,6 +81,61 @@ def test_a_served_model_answers_and_refuses_and_ends_on_sigterm(
         "row 1, column 'size': 'big'; allowed: a number from -1e+30 to 1e+30, or nothing",
     ]
     process.send_signal(signal.SIGTERM)
+    assert process.wait(20) in (0, 143, -signal.SIGTERM)
+
+
+def test_the_token_comes_from_the_environment_and_is_never_shown(delivered: Path, tmp_path: Path) -> None:
+    log, token = tmp_path / "log.txt", "tell-nobody-51c9"
+    environment = {**os.environ, "NO_COLOR": "1", "AUTOAGENT_TOKEN": token}
+    command = [sys.executable, "-m", "autoagent", "serve", str(delivered), "--port", "0"]
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=environment) as process,
+    ):
+        try:
+            url = _address(log, process)
+            assert _ask(f"{url}/schema")[0] == 401
+            headers = {"authorization": f"Bearer {token}"}
+            with urllib.request.urlopen(urllib.request.Request(f"{url}/schema", headers=headers), timeout=20) as answer:
+                assert answer.status == 200
+            shown = Path(f"/proc/{process.pid}/cmdline")
+            assert not shown.exists() or token.encode() not in shown.read_bytes()
+        finally:
+            process.terminate()
+            process.wait(20)
+    assert token not in log.read_text()
+    assert "warning" not in log.read_text()
+
+
+def test_an_address_that_others_reach_without_a_token_is_warned_of(delivered: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    command = [sys.executable, "-m", "autoagent", "serve", str(delivered), "--host", "0.0.0.0", "--port", "0"]
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL) as process,
+    ):
+        try:
+            until = time.monotonic() + 60
+            while time.monotonic() < until and process.poll() is None and "warning" not in log.read_text():
+                time.sleep(0.05)
+        finally:
+            process.terminate()
+            process.wait(20)
+    assert "warning: whoever reaches 0.0.0.0 can use this model; set AUTOAGENT_TOKEN" in log.read_text()
+
+
+def test_requests_under_way_are_answered_before_it_ends(server: tuple[subprocess.Popen[bytes], str]) -> None:
+    process, url = server
+    host, port = url.removeprefix("http://").split(":")
+    body = json.dumps({"rows": [ROW]}).encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: here\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with socket.create_connection((host, int(port)), timeout=20) as client:
+        client.sendall(head + body[:-1])
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        client.sendall(body[-1:])
+        assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
     assert process.wait(20) in (0, 143, -signal.SIGTERM)
 
 

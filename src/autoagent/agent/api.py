@@ -21,6 +21,7 @@ from autoagent.llm.client import LLM
 from autoagent.llm.connect import connect
 from autoagent.llm.prices import Price, Priced, parse_price, price_of
 from autoagent.runs.budget import parse_seconds
+from autoagent.runs.disk import explained, sentence
 from autoagent.runs.folder import RunFolder, create_run, open_run
 from autoagent.runs.journal import read_events
 from autoagent.runs.state import RunState, fold
@@ -139,15 +140,18 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
     client = connect(llm, price=_stated(settings)) if isinstance(llm, str) else llm
     _check_cap(client, settings)
     folder = create_run(Path(out), request)
-    write_settings(folder, settings, request)
-    if isinstance(data, pd.DataFrame):
-        keep_frame(folder, data)
     try:
+        with explained(folder.root):
+            write_settings(folder, settings, request)
+            if isinstance(data, pd.DataFrame):
+                keep_frame(folder, data)
         return _sit(Sitting(folder, settings, request, client, view or NullView(), began=began))
     except (UserError, KeyboardInterrupt) as stop:
-        planned = fold(read_events(folder.journal)).planned
+        planned = folder.journal.exists() and fold(read_events(folder.journal)).planned
         if not planned:
             forget(folder)
+            if isinstance(stop, RunFolderError) and isinstance(stop.__cause__, OSError):
+                raise RunFolderError(sentence(stop.__cause__, None)) from stop
         if isinstance(stop, KeyboardInterrupt):
             how = f"go on with: autoagent resume {folder.root}" if planned else "nothing was kept"
             raise KeyboardInterrupt(f"Stopped before there was a model; {how}") from None

@@ -157,5 +157,7 @@ def class_kind(target: pd.Series) -> str:
 
 
 def write_json(path: Path, value: Mapping[str, Any] | list[Any]) -> None:
-    """Write a JSON file."""
-    path.write_text(json.dumps(value, indent=1, default=str), encoding="utf-8")
+    """Write a JSON file, whole or not at all: what a full disk or a kill leaves is the file that was there before."""
+    fresh = path.with_name(path.name + ".part")
+    fresh.write_text(json.dumps(value, indent=1, default=str), encoding="utf-8")
+    fresh.replace(path)

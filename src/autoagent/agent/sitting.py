@@ -28,11 +28,13 @@ from autoagent.errors import TrialFailed
 from autoagent.llm.ask import ask
 from autoagent.llm.client import LLM
 from autoagent.llm.meter import MeteredLLM
-from autoagent.llm.recorded import RecordingLLM
+from autoagent.llm.recorded import RecordingLLM, spent_in
 from autoagent.prompts.replies import Ideas
 from autoagent.registry import family
 from autoagent.runs.budget import Budget, Limits, Resource
+from autoagent.runs.disk import explained
 from autoagent.runs.folder import RunFolder
+from autoagent.runs.heartbeat import beating, last_beat
 from autoagent.runs.journal import Journal
 from autoagent.runs.state import RunState
 from autoagent.search.proposer import Arm, Proposer
@@ -65,14 +67,16 @@ class Sitting:
         Raises:
             UserError: the request or the data must change.
             TrialFailed: no trial gave a model that could be delivered.
-            RunFolderError: another process works on the run.
+            RunFolderError: another process works on the run, or the disk refuses to be written.
             KeyboardInterrupt: the user stopped it before there was a model.
         """
         with ExitStack() as stack:
             stack.enter_context(self.folder.lock())
+            stack.enter_context(explained(self.folder.root))
             journal = stack.enter_context(Journal(self.folder.journal))
             flag = stack.enter_context(watch_interrupts())
             recorder = self._recorder(journal)
+            stack.enter_context(beating(self.folder.clock, recorder.budget.seconds_used))
             kind = "resumed" if recorder.state.seconds_used or recorder.state.planned else "started"
             recorder.record(kind, {"request": self.request, "seed": self.settings.seed})
             if recorder.state.ended is None:
@@ -85,8 +89,10 @@ class Sitting:
         budget = Budget(Limits(llm_cost_usd=self.settings.max_cost_usd), self.clock)
         recorder = Recorder(journal, budget, self.view)
         spent_before = 0.0 if self.began is None else self.clock() - self.began
-        budget.seconds_before = recorder.state.seconds_used + spent_before
-        spent = {name: amount for name, amount in recorder.state.spent.items() if name != "seconds"}
+        used_before = max(recorder.state.seconds_used, last_beat(self.folder.clock))
+        budget.seconds_before = used_before + spent_before
+        told, written = recorder.state.spent, spent_in(self.folder.llm)
+        spent = {name: max(told.get(name, 0.0), written.get(name, 0.0)) for name in {*told, *written} - {"seconds"}}
         budget.book(cast("Mapping[Resource, float]", spent))
         return recorder
 

@@ -80,7 +80,7 @@ class MeteredLLM:
                 "state it with --price PROMPT:COMPLETION (US dollars per million tokens), or drop the limit",
                 resource="llm_cost_usd",
             )
-        amounts = self._amounts(1, bound.tokens * self._attempts, (bound.cost_usd or 0.0) * self._attempts)
+        amounts = self.most(request)
         with self._reserved(amounts) as spent:
             try:
                 reply = self._inner.complete(request, timeout_s=timeout_s)
@@ -90,6 +90,11 @@ class MeteredLLM:
             tokens, cost = self._used(reply, bound)
             spent |= self._amounts(1, tokens, cost or 0.0)
         return replace(reply, cost_usd=cost)
+
+    def most(self, request: Request, *, attempts: int | None = None) -> dict[Resource, float]:
+        """Return the most that a call of so many attempts can use; as many as there may be unless told."""
+        bound, times = self.bound(request), self._attempts if attempts is None else attempts
+        return self._amounts(1, bound.tokens * times, (bound.cost_usd or 0.0) * times)
 
     def skip(self) -> None:
         """Pass over the next reply of a scripted model."""

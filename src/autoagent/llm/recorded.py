@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from autoagent.errors import LLMError, RunFolderError
+from autoagent.errors import AutoAgentError, LLMError, RunFolderError
 from autoagent.llm.client import LLM
 from autoagent.llm.messages import Reply, Request
+from autoagent.llm.meter import MeteredLLM
 from autoagent.llm.prices import FREE, Price, Priced, price_of
 from autoagent.llm.redact import redact, redact_json
 
+_PENDING = ".pending"
 _REPLY_KEYS = ("text", "prompt_tokens", "completion_tokens", "cached_tokens", "model", "finish_reason", "cost_usd")
 
 
@@ -80,16 +84,31 @@ class RecordingLLM:
             raise LLMError(
                 f"no recorded reply to this request in {self.folder.name}/; it differs from the recorded run"
             )
-        started = self._clock()
-        try:
-            reply = self._inner.complete(request, timeout_s=timeout_s)
-        except LLMError as error:
-            self._write(request, {"error": redact(str(error)), "reply": None}, self._clock() - started)
-            raise
-        self._write(
-            request, {"error": None, "reply": {k: getattr(reply, k) for k in _REPLY_KEYS}}, self._clock() - started
-        )
+        started, most = self._clock(), _most(self._inner, request)
+        with self._under_way(most):
+            try:
+                reply = self._inner.complete(request, timeout_s=timeout_s)
+            except LLMError as error:
+                booked = _most(self._inner, request, attempts=error.unclear)
+                outcome = {"error": redact(str(error)), "reply": None, "booked": booked}
+                self._write(request, outcome, self._clock() - started)
+                raise
+            replied = {key: getattr(reply, key) for key in _REPLY_KEYS}
+            self._write(request, {"error": None, "reply": replied, "booked": _booked(reply)}, self._clock() - started)
         return reply
+
+    @contextmanager
+    def _under_way(self, most: dict[str, float]) -> Iterator[None]:
+        """Leave a note of the most that a call can cost while it is under way: a kill must not make it free."""
+        path = self.folder / f"call-{secrets.token_hex(4)}{_PENDING}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(most), encoding="utf-8")
+        try:
+            yield
+        except AutoAgentError:  # anything else, like a kill, leaves it unknown what was billed
+            path.unlink(missing_ok=True)
+            raise
+        path.unlink(missing_ok=True)
 
     def _take(self, digest: str) -> dict[str, Any] | None:
         with self._lock:
@@ -115,6 +134,44 @@ class RecordingLLM:
             "seconds": round(seconds, 3),
         }
         _write_whole(path, redact_json(record))
+
+
+def spent_in(folder: Path) -> dict[str, float]:
+    """Return what the calls recorded in a folder used by name of the resource; one that a kill cut off at its most.
+
+    Raises:
+        RunFolderError: a record is damaged.
+    """
+    rows = [_booking(_read(path)) for path in sorted(folder.glob("[0-9]*.json"))]
+    rows += [_most_of(path) for path in sorted(folder.glob(f"*{_PENDING}"))]
+    return {name: sum(row.get(name, 0.0) for row in rows) for name in {name for row in rows for name in row}}
+
+
+def _booking(record: dict[str, Any]) -> dict[str, float]:
+    booked: dict[str, float] | None = record.get("booked")
+    if booked is not None:
+        return booked
+    tokens = (record.get("prompt_tokens") or 0) + (record.get("completion_tokens") or 0)
+    return {"llm_calls": 1.0, "llm_tokens": float(tokens), "llm_cost_usd": record.get("cost_usd") or 0.0}
+
+
+def _booked(reply: Reply) -> dict[str, float]:
+    tokens = (reply.prompt_tokens or 0) + (reply.completion_tokens or 0)
+    return {"llm_calls": 1.0, "llm_tokens": float(tokens), "llm_cost_usd": reply.cost_usd or 0.0}
+
+
+def _most(inner: LLM, request: Request, *, attempts: int | None = None) -> dict[str, float]:
+    if not isinstance(inner, MeteredLLM):
+        return {"llm_calls": 1.0}
+    return {str(name): amount for name, amount in inner.most(request, attempts=attempts).items()}
+
+
+def _most_of(path: Path) -> dict[str, float]:
+    try:
+        found: dict[str, float] = {str(key): float(value) for key, value in json.loads(path.read_text("utf-8")).items()}
+    except (ValueError, TypeError, AttributeError):
+        return {"llm_calls": 1.0}  # torn as it was written: the call had not begun
+    return found
 
 
 def _replayed(record: dict[str, Any]) -> Reply:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from autoagent.errors import RunFolderError
+from autoagent.runs.disk import explained
+from autoagent.runs.versions import upgrade
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,11 @@ class RunFolder:
         return self.root / "graph.json"
 
     @property
+    def clock(self) -> Path:
+        """The seconds used, written twice a second, so that a kill hides none of them."""
+        return self.root / "clock"
+
+    @property
     def trials_log(self) -> Path:
         """Optuna's JournalStorage; ``optuna-dashboard`` opens it."""
         return self.root / "trials.log"
@@ -108,9 +116,11 @@ class RunFolder:
         """Hold the run for this process; the kernel lets go of it even after ``kill -9``.
 
         Raises:
-            RunFolderError: another process is working on the run.
+            RunFolderError: another process is working on the run, or the folder cannot be written.
         """
-        with (self.root / ".lock").open("ab") as file:
+        with explained(self.root):
+            file = (self.root / ".lock").open("ab")
+        with file:
             try:
                 fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -139,12 +149,24 @@ def open_run(path: str | Path) -> RunFolder:
     """Return the run at ``path``.
 
     Raises:
-        RunFolderError: there is no run.
+        RunFolderError: there is no run, or a newer autoagent wrote it.
     """
     folder = RunFolder(Path(path))
     if not folder.journal.is_file():
         raise RunFolderError(f"{str(path)!r} is not a run: it holds no {folder.journal.name}")
+    _check_version(folder.journal)
     return folder
+
+
+def _check_version(journal: Path) -> None:
+    """Refuse a newer format at once, before any other file of the run is misread; damage is found later."""
+    with journal.open("rb") as file, suppress(ValueError):
+        first = json.loads(file.readline())
+        if isinstance(first, dict):
+            try:
+                upgrade(first)
+            except RunFolderError as error:
+                raise RunFolderError(f"{journal}: {error}") from None
 
 
 def list_runs(out: str | Path) -> list[RunFolder]:

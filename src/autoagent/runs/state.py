@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from autoagent.errors import RunFolderError
 from autoagent.runs.journal import Event
 from autoagent.space import Config
 
@@ -141,7 +142,11 @@ class RunState:
 
 
 def fold(events: Iterable[Event]) -> RunState:
-    """Return the state after ``events``. Kinds that it does not know change nothing."""
+    """Return the state after ``events``; kinds that it does not know and a second ending of a trial change nothing.
+
+    Raises:
+        RunFolderError: an event does not say what its kind must, or ends a trial that was never proposed.
+    """
     state = RunState()
     for event in events:
         state = step(state, event)
@@ -149,7 +154,21 @@ def fold(events: Iterable[Event]) -> RunState:
 
 
 def step(state: RunState, event: Event) -> RunState:
-    """Return the state after one more event."""
+    """Return the state after one more event.
+
+    Raises:
+        RunFolderError: as for ``fold``.
+    """
+    try:
+        return _step(state, event)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunFolderError(
+            f"event {event.seq} ({event.kind}) of the journal is damaged: {type(error).__name__}: {error}; "
+            "restore the file from a copy"
+        ) from error
+
+
+def _step(state: RunState, event: Event) -> RunState:
     data = event.data
     state = replace(state, seconds_used=max(state.seconds_used, float(data.get("at_s", 0.0))))
     match event.kind:
@@ -188,6 +207,8 @@ def _with_trial(state: RunState, trial: TrialRecord) -> RunState:
 
 def _finish(state: RunState, data: Mapping[str, Any]) -> RunState:
     number = int(data["trial"])
+    if state.trials[number].status is not None:
+        return state
     ended = replace(
         state.trials[number],
         status=data["status"],

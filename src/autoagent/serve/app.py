@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import shlex
 import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import numpy as np
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 1000
 MAX_BYTES = 5_000_000
+BODY_S = 30.0  # a body must have arrived by then
+MAX_CONNECTIONS = 512  # more are answered 503
 _SHAPE = 'send {"rows": [{"column": value, ...}, ...]}'
 _MAX_FAULTS = 10
 _MAX_NAMES = 20
@@ -39,15 +43,35 @@ class Predictions(BaseModel):
 
 
 async def _read_body(request: Request) -> bytes:
-    return await request.body()
+    seconds: float = request.app.state.body_s
+    try:
+        return await asyncio.wait_for(request.body(), seconds)
+    except TimeoutError:
+        raise HTTPException(408, f"the body did not arrive within {seconds:g} s") from None
 
 
-def build_app(model: Model, *, token: str | None = None) -> FastAPI:
+class Refusal(BaseModel):
+    """Why a request was not answered."""
+
+    detail: str
+
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"model": Refusal, "description": "the bearer token is missing or wrong"},
+    408: {"model": Refusal, "description": "the body did not arrive in time"},
+    411: {"model": Refusal, "description": "the content-length header is missing"},
+    413: {"model": Refusal, "description": "the body is too long"},
+    422: {"model": Refusal, "description": "the rows do not fit the model"},
+}
+
+
+def build_app(model: Model, *, token: str | None = None, body_s: float = BODY_S) -> FastAPI:
     """Return the application.
 
     Args:
         model: a delivered model.
         token: bearer token that every request but ``/health`` must carry; None asks for none.
+        body_s: seconds within which a body must have arrived.
     """
 
     def check(authorization: Annotated[str, Header()] = "") -> None:
@@ -55,18 +79,19 @@ def build_app(model: Model, *, token: str | None = None) -> FastAPI:
             raise HTTPException(401, "a bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
 
     app = FastAPI(title="autoagent model", docs_url=None, redoc_url=None)
+    app.state.body_s = body_s
     app.middleware("http")(_limit_size)
 
     @app.get("/health")
     def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get("/schema", dependencies=[Depends(check)])
+    @app.get("/schema", dependencies=[Depends(check)], responses={401: _REFUSALS[401]})
     def schema() -> dict[str, Any]:
         facts = model.facts
         return {key: facts[key] for key in ("task", "target", "classes", "roles")} | {"input": model.schema}
 
-    @app.post("/predict", dependencies=[Depends(check)], openapi_extra=_body_schema(model))
+    @app.post("/predict", dependencies=[Depends(check)], responses=_REFUSALS, openapi_extra=_body_schema(model))
     def predict(body: Annotated[bytes, Depends(_read_body)]) -> Predictions:
         try:
             return _predict(model, pd.DataFrame(read_rows(body, columns=list(model.facts["roles"]))))
@@ -155,12 +180,32 @@ def serve_model(model: Model, *, host: str, port: int, token: str | None, say: C
     """
     import uvicorn
 
+    from autoagent.serve.patience import PatientProtocol
+
     app = build_app(model, token=token)
-    config = uvicorn.Config(app, host=host, port=port, log_level="info", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=PatientProtocol,
+        ws="none",
+        log_level="info",
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=5,
+    )
     with _listener(host, port) as listener:
         for line in _welcome(model, host, listener.getsockname()[1], token):
             say(line)
+        if token is None and not _is_local(host):
+            say(f"warning: whoever reaches {host} can use this model; set AUTOAGENT_TOKEN to ask for a token")
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _welcome(model: Model, host: str, port: int, token: str | None) -> list[str]:

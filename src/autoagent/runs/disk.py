@@ -1,0 +1,49 @@
+"""What the disk refuses, said so that a person knows what to do: full, read-only, over a quota, moved away."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from autoagent.errors import RunFolderError
+
+_ADVICE = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space, or ask for a larger quota",
+    errno.EFBIG: "raise the limit on the size of a file (ulimit -f)",
+    errno.EROFS: "copy it to a disk that can be written",
+    errno.EACCES: "make it yours to write",
+    errno.EPERM: "make it yours to write",
+    errno.EIO: "copy what can be read to another disk",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "close other programs",
+}
+
+
+def advice(error: OSError) -> str | None:
+    """Return what a person can do about ``error``; None when it is not the disk's doing."""
+    return _ADVICE.get(error.errno or 0)
+
+
+def sentence(error: OSError, root: Path | None) -> str:
+    """Return the message for what ``error`` stopped; ``root`` is where it can go on, None where nothing was kept."""
+    what = f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror}"
+    how = "run it again; nothing was kept" if root is None else f"resume {root}"
+    return f"it cannot go on ({what}); {advice(error)}, then {how}"
+
+
+@contextmanager
+def explained(root: Path) -> Iterator[None]:
+    """Turn what the disk refuses inside the block into an error that says what to do; other errors pass.
+
+    Raises:
+        RunFolderError: the disk is full or read-only, or a limit on files was met.
+    """
+    try:
+        yield
+    except OSError as error:
+        if advice(error) is None:
+            raise
+        raise RunFolderError(sentence(error, root)) from error
