@@ -18,7 +18,7 @@ options.add_argument("--llm", help="URL of an OpenAI-compatible server; scripted
 url = options.parse_args().llm
 llm = connect(url) if url else ScriptedLLM(REPLIES)
 
-# From here on, 15 lines of code: the agent, its judge and its optimizer.
+# The agent, its judge and its optimizer, in 15 lines.
 template = node("Hello {name}", "template", trainable=True, description="How to greet; {name} is filled in.")
 
 
@@ -29,7 +29,7 @@ def greet(template: str, name: str) -> str:
 
 
 optimizer = OptoPrime([template], llm, objective="Greet Sam in the language that Sam speaks.", target=1.0)
-for num_runs in range(1, 7):
+for num_runs in range(1, 5):
     try:
         answer = greet(template, "Sam")
     except ExecutionError as error:
@@ -39,9 +39,7 @@ for num_runs in range(1, 7):
     answer.backward(
         Feedback(float(is_right), "good" if is_right else "Sam speaks Spanish and likes a comma: Hola, Sam")
     )
-    print(f"run {num_runs}: {answer.data!r} ->", (status := optimizer.step().status))
-    if status == "passed":
-        break
+    print(f"run {num_runs}: {answer.data!r} -> {optimizer.step().status}")  # asks nobody once it passed
 
 print(show(answer))
 print(

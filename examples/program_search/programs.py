@@ -47,6 +47,8 @@ class Values:
         if isinstance(what, str):
             reach = {"step": (1.0, math.inf), "lr": (1e-12, 1.0)}.get(what, EVERYTHING)
             return self._number(("name", what), reach, is_array=what in ARRAYS)
+        if not math.isfinite(what):
+            raise DomainError("a constant of the program is not finite")
         return self._number(("constant", float(what)), (float(what), float(what)), is_array=False)
 
     def of(self, sign: str, *given: int) -> int:
@@ -82,7 +84,7 @@ class Values:
         if sign in DOING and None not in fixed:
             try:
                 return self.leaf(float(DOING[sign](*fixed)))
-            except (ArithmeticError, TypeError) as error:
+            except (ArithmeticError, TypeError) as error:  # TypeError: a root of a negative number is complex
                 raise DomainError(f"{fixed[0]} {sign} {fixed[1]} has no value: {error}") from error
         first = given[0]
         if sign in "-/**" and fixed[-1] == (0.0 if sign == "-" else 1.0) and len(given) == 2:
@@ -202,7 +204,7 @@ def written(values: Values, change: int, states: dict[str, int]) -> str:
     def text(number: int) -> str:
         sign, *inner = values.parts[number]
         if number in names or sign in ("name", "constant"):
-            return names.get(number) or (inner[0] if sign == "name" else f"{inner[0]:.9g}")
+            return names.get(number) or (inner[0] if sign == "name" else repr(inner[0]).removesuffix(".0"))
         shown = [text(part) for part in inner]
         return f"({shown[0]} {sign} {shown[1]})" if sign in DOING else f"np.{sign}({shown[0]})"
 
