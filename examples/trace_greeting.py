@@ -36,12 +36,8 @@ for num_runs in range(1, 5):
         answer = error.exception_node
     is_right = answer.data == "Hola, Sam"
     optimizer.zero_feedback()
-    answer.backward(
-        Feedback(float(is_right), "good" if is_right else "Sam speaks Spanish and likes a comma: Hola, Sam")
-    )
+    answer.backward(Feedback(float(is_right), "good" if is_right else "Sam is Spanish and expects: Hola, Sam"))
     print(f"run {num_runs}: {answer.data!r} -> {optimizer.step().status}")  # asks nobody once it passed
 
 print(show(answer))
-print(
-    f"'Hello {{name}}' -> {template.data!r} after {num_runs} runs and {optimizer.num_calls} calls; replies: {llm.name}"
-)
+print(f"'Hello {{name}}' -> {template.data!r} after {num_runs} runs, {optimizer.num_calls} calls; replies: {llm.name}")
