@@ -36,7 +36,7 @@ for num_runs in range(1, 5):
         answer = error.exception_node
     is_right = answer.data == "Hola, Sam"
     optimizer.zero_feedback()
-    answer.backward(Feedback(float(is_right), "good" if is_right else "Sam is Spanish and expects: Hola, Sam"))
+    optimizer.backward(answer, Feedback(float(is_right), "good" if is_right else "Sam expects Spanish: Hola, Sam"))
     print(f"run {num_runs}: {answer.data!r} -> {optimizer.step().status}")  # asks nobody once it passed
 
 print(show(answer))

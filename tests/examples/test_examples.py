@@ -161,4 +161,4 @@ def test_an_example_asks_a_real_endpoint_in_the_same_way() -> None:
         said = ran("trace_greeting.py", "--llm", f"{server.url}#tiny-1")
     assert "'Hello {name}' -> 'Hola, {name}' after 4 runs, 1 calls; replies: tiny-1" in said
     assert [body["model"] for body in server.bodies] == ["tiny-1"]
-    assert "Sam is Spanish and expects" in server.bodies[0]["messages"][0]["content"]
+    assert "Sam expects Spanish" in server.bodies[0]["messages"][0]["content"]

@@ -5,9 +5,25 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+from optuna.samplers import GridSampler
+from tests.optimize.toys import Toy, toy_llm
+
 from autoagent.llm.messages import Request
 from autoagent.llm.scripted import ScriptedLLM
-from autoagent.optimize import OPRO, Candidate, Case, Mixed, Outcome, Plan, Population, TextGrad, optimize
+from autoagent.optimize import (
+    OPRO,
+    Candidate,
+    Case,
+    Limits,
+    Mixed,
+    OptoPrime,
+    Outcome,
+    Plan,
+    Population,
+    TextGrad,
+    optimize,
+)
 from autoagent.space import Choice, Code, Float, Int
 from autoagent.trace import backward, bundle, node
 
@@ -118,6 +134,26 @@ def test_mixed_needs_no_model_for_numbers_alone() -> None:
     assert result.num_calls == 0
     assert result.score is not None
     assert result.score >= -2
+
+
+def test_mixed_takes_a_grid_and_ends_when_it_is_searched() -> None:
+    x = node(1, name="x", trainable=True, domain=Choice((1, 2, 3)))
+    y = node("a", name="y", trainable=True, domain=Choice(("a", "b")))
+    optimizer = Mixed([x, y], sampler=GridSampler({"x": [1, 2, 3], "y": ["a", "b"]}, seed=0))
+    result = optimize(lambda _: x.data, optimizer, [0], judge=lambda _, v: float(v), plan=Plan(steps=12, candidates=2))
+    assert len(result.history) == 6
+    assert result.score == 3
+    assert "tried already" in result.stopped
+
+
+@pytest.mark.parametrize("kind", [OptoPrime, Population])
+def test_proposals_that_were_paid_for_are_run_though_the_next_call_is_refused(kind: type[OptoPrime]) -> None:
+    toy, llm = Toy(), toy_llm()
+    plan = Plan(steps=2, candidates=3, limits=Limits(llm_calls=2), validation=0, test=0)
+    result = optimize(toy.workflow, kind(toy.parameters, llm), [0], judge=toy.judge, plan=plan)
+    assert len(llm.requests) == 2
+    assert len(result.history) == 3
+    assert "llm_calls" in result.stopped or "calls" in result.stopped
 
 
 def told(optimizer: Population, name: str, scores: dict[str, float], parents: tuple[str, ...] = ()) -> Candidate:

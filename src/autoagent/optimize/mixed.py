@@ -66,7 +66,7 @@ class Mixed(Rewriter):
         state = TrialState.FAIL if score is None else TrialState.COMPLETE
         number = self._open.pop(candidate.key, None)
         if number is not None:
-            self._study.tell(number, score, state=state)
+            self._inform(number, score, state)
             return
         values = {name: candidate.values[name] for name in self.distributions}
         self._study.add_trial(create_trial(state=state, params=values, distributions=self.distributions, value=score))
@@ -108,9 +108,18 @@ class Mixed(Rewriter):
             if not faults and candidate.key not in self.tries and candidate.key not in self._open:
                 self._open[candidate.key] = trial.number
                 return candidate
-            self._study.tell(trial, state=TrialState.FAIL)
+            self._inform(trial.number, None, TrialState.FAIL)
         self.last_reason = f"{_DRAWS} draws of the sampler were all tried already"
         return None
+
+    def _inform(self, number: int, score: float | None, state: TrialState) -> None:
+        try:
+            self._study.tell(number, score, state=state)
+        except (
+            RuntimeError
+        ) as error:  # GridSampler stops the study after its last cell, which only Optuna's loop may do
+            if "Study.stop" not in str(error):
+                raise
 
 
 def distribution_of(domain: Domain) -> BaseDistribution | None:

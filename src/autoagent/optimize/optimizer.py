@@ -14,6 +14,8 @@ from autoagent.optimize.prompt import Try
 from autoagent.optimize.sheet import cut, sheet_of
 from autoagent.optimize.talk import Failure
 from autoagent.runs.budget import Budget
+from autoagent.trace.feedback import Said, backward
+from autoagent.trace.nodes import Node
 from autoagent.trace.parameters import ParameterNode
 from autoagent.trace.problem import Problem, problem
 from autoagent.trace.verdict import Feedback
@@ -132,6 +134,10 @@ class Optimizer(ABC):
         """Forget the feedback on the parameters."""
         for parameter in self.parameters.nodes.values():
             parameter.zero_feedback()
+
+    def backward(self, output: Node, feedback: Said) -> None:
+        """Give feedback to an output, as `trace.backward` does; here because Trace has it here too."""
+        backward(output, feedback)
 
     def step(self, *, instance: str = "", force: bool = False) -> Step:
         """Tell the feedback that ``backward`` left on the parameters, ask for new values, and store them.

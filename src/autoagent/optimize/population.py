@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
+from autoagent.errors import BudgetExceeded, LLMError
 from autoagent.llm.client import LLM
 from autoagent.optimize.candidate import Candidate, Outcome, is_comparable, plain, rank
 from autoagent.optimize.prompt import Prompt, Try
@@ -116,7 +117,13 @@ class Population(Rewriter):
                 continue
             entry = self.tries[key]
             base = Try(entry.candidate, self.latest.get(key, entry.outcome))
-            candidate = self.improve(base, self.prompt(base, beside=found), found)
+            try:
+                candidate = self.improve(base, self.prompt(base, beside=found), found)
+            except (LLMError, BudgetExceeded) as error:
+                if not found:
+                    raise
+                self.last_reason = str(error)
+                break
             if candidate is not None:
                 found.append(candidate)
         return found

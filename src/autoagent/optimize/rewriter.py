@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 
-from autoagent.errors import ReplyError, UserError
+from autoagent.errors import BudgetExceeded, LLMError, ReplyError, UserError
 from autoagent.llm.client import LLM
 from autoagent.optimize.candidate import Candidate, Outcome
 from autoagent.optimize.optimizer import Optimizer
@@ -98,11 +98,17 @@ class Rewriter(Optimizer):
         """Return the prompt that asks for a better candidate than ``base``, other than those ``beside`` it."""
 
     def propose(self, n: int) -> list[Candidate]:
-        """Ask ``n`` times; each question shows the proposals before it."""
+        """Ask ``n`` times; each question shows the proposals before it, which are kept if a later one gets no reply."""
         base = self.base or Try(self.parameters.current(), Outcome(()))
         found: list[Candidate] = []
         for _ in range(n):
-            candidate = self.improve(base, self.prompt(base, beside=found), found)
+            try:
+                candidate = self.improve(base, self.prompt(base, beside=found), found)
+            except (LLMError, BudgetExceeded) as error:
+                if not found:
+                    raise
+                self.last_reason = str(error)
+                break
             if candidate is not None:
                 found.append(candidate)
         return found
