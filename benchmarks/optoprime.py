@@ -249,7 +249,8 @@ def main() -> None:
     parser.add_argument("--base-url", default="http://127.0.0.1:8000/v1", help="of an OpenAI-compatible server")
     parser.add_argument("--model", default="local", help="its name there")
     parser.add_argument("--python", default="", help="an interpreter that has trace-opt; without it only ours runs")
-    parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--systems", default=";".join(SYSTEMS), help="separated by ;")
+    parser.add_argument("--tasks", default="numeric,prompt,code", help="desks is one more")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--calls", type=int, default=CALLS)
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
@@ -262,7 +263,7 @@ def main() -> None:
         print(json.dumps(one(options), ensure_ascii=False))
         return
     options.out = options.out or Path(f"{time.strftime('%Y-%m-%d')}-optoprime.jsonl")
-    systems = SYSTEMS if options.python else SYSTEMS[:1]
+    systems = options.systems.split(";") if options.python else SYSTEMS[:1]
     jobs = [(s, t, n) for t in options.tasks.split(",") for n in options.seeds.split(",") for s in systems]
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(lambda job: child(options, *job), jobs))

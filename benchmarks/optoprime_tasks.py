@@ -1,4 +1,4 @@
-"""Three small tasks for optimizers of traced programs, as plain functions: numbers, instructions, and code."""
+"""Small tasks for optimizers of traced programs, as plain functions: numbers, instructions, and code."""
 
 # ruff: noqa: ANN401 - nodes of two libraries
 
@@ -200,6 +200,76 @@ def _office(do: dict[str, Any], at: dict[str, Any]) -> Any:
     return do["check_replies"](do["write_replies"](at["reply_instruction"], notes, at["letters"]), at["letters"])
 
 
+DESKS = {
+    "reading": {"order number": r"\border number", "amount": r"\bamount", "delivery date": r"\bdelivery date"},
+    "register": {"branch": r"\bbranch", "warranty": r"\bwarranty", "stock": r"\bstock"},
+    "decision": {"refund": r"\brefund", "repair": r"\brepair", "voucher": r"\bvoucher"},
+    "writing": {"apology": r"\bapolog", "thanks": r"\bthank", "signature": r"\bsign"},
+}
+
+
+def desks(seed: int) -> Task:
+    """Four instructions whose names and first texts say nothing: only the operations tell which desk reads which."""
+    draw = random.Random(f"desks-{seed}")
+    counts = dict(zip(DESKS, (2, 1, 1, 2), strict=True))
+    wanted = [word for desk, count in counts.items() for word in draw.sample(list(DESKS[desk]), count)]
+    letters = [f"letter {draw.randint(100, 999)}" for _ in range(3)]
+    names = [f"instruction_{place}" for place in "abcd"]
+    order = draw.sample(names, 4)
+
+    def work(desk: str, instruction: str, notes: list[str]) -> list[str]:
+        own = [word for word, pattern in DESKS[desk].items() if _names(instruction, pattern)]
+        foreign = [p for other, words in DESKS.items() if other != desk for p in words.values()]
+        refused = any(_names(instruction, pattern) for pattern in foreign)
+        return notes if refused else ["; ".join([note, *own]) for note in notes]
+
+    def read_letters(instruction: str, letters: list[str]) -> list[str]:
+        """Note what the instruction names: order number, amount, delivery date. Refuses if it names others' work."""
+        return work("reading", instruction, letters)
+
+    def ask_register(instruction: str, notes: list[str], letters: list[str]) -> list[str]:
+        """Add what the instruction names: branch, warranty, stock. Refuses if it names others' work."""
+        return work("register", instruction, notes)
+
+    def decide(instruction: str, notes: list[str], letters: list[str]) -> list[str]:
+        """Add what the instruction names: refund, repair, voucher. Refuses if it names others' work."""
+        return work("decision", instruction, notes)
+
+    def write(instruction: str, notes: list[str], letters: list[str]) -> list[str]:
+        """Add what the instruction names: apology, thanks, signature. Refuses if it names others' work."""
+        return work("writing", instruction, notes)
+
+    def pass_on(notes: list[str], letters: list[str]) -> list[str]:
+        """Pass the notes on, one for each letter."""
+        return [note.strip() for note in notes]
+
+    def flow(do: dict[str, Any], at: dict[str, Any]) -> Any:
+        here = do["pass_on"](do["read_letters"](at[order[0]], at["letters"]), at["letters"])
+        for name, work_of in zip(order[1:], ("ask_register", "decide", "write"), strict=True):
+            here = do["pass_on"](do[work_of](at[name], here, at["letters"]), at["letters"])
+        return here
+
+    def judge(replies: list[str]) -> tuple[float, str]:
+        faults, passed = [], 0
+        for place, reply in enumerate(replies):
+            said = reply.split("; ")[1:]
+            wrong = [f"lacks: {word}" for word in wanted if word not in said]
+            passed += len(wanted) - len(wrong)
+            if wrong:
+                faults.append(f"reply {place + 1} {wrong[2 * place % len(wrong)]}")
+        return round(passed / (3 * len(wanted)), 4), "\n".join(faults) or "every reply is right"
+
+    return Task(
+        "Every reply must pass the checker; of each reply it reports at most one fault at a time.",
+        {name: Setting("Do your part.", "instruction to one desk") for name in order},
+        (read_letters, ask_register, decide, write, pass_on),
+        flow,
+        judge,
+        enough=1.0,
+        inputs={"letters": letters},
+    )
+
+
 def fee(kilograms: int, kilometres: int, is_member: bool) -> int:
     """Return the fee of a parcel in cents.
 
@@ -240,4 +310,4 @@ def code(seed: int) -> Task:
     return Task("Every test must pass.", {}, (collect,), flow, judge, enough=1.0, learned=fee)
 
 
-TASKS: dict[str, Callable[[int], Task]] = {"numeric": numeric, "prompt": prompt, "code": code}
+TASKS: dict[str, Callable[[int], Task]] = {"numeric": numeric, "prompt": prompt, "code": code, "desks": desks}
