@@ -75,7 +75,7 @@ class OpenAIClient:
         self._rng = random.Random()
 
     def complete(self, request: Request, *, timeout_s: float) -> Reply:
-        """Return the reply to a request.
+        """Return the reply to a request, without secrets that the endpoint may have repeated in it.
 
         Raises:
             LLMError: no usable answer within ``timeout_s``; the message says what to do, and holds no secret.
@@ -88,7 +88,7 @@ class OpenAIClient:
                 raise LLMError(f"no answer from {self._where()} within {timeout_s:.3g} s", unclear=unclear)
             outcome = attempt(self._connection, self._dialect.arguments(request), timeout_s=left)
             if isinstance(outcome, Reply):
-                return replace(outcome, unclear=unclear)
+                return replace(outcome, unclear=unclear, text=redact(outcome.text, self._secrets))
             if outcome.status in (400, 422) and self._dialect.adapt(outcome.message):
                 continue
             unclear += outcome.unclear
