@@ -22,8 +22,9 @@ LONG_ON_PURPOSE = {
 RUNS_FOREIGN_CODE = {"sandbox/zygote.py": {"calls exec", "calls compile"}}
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "manager", "base_utils", "misc"}
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
-FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen"}
-FORBIDDEN_CALLS |= {"torch.load", "yaml.load", "yaml.unsafe_load", "pd.read_pickle", "pandas.read_pickle"}
+FORBIDDEN_NAMES_OF_CODE = {"eval", "exec", "compile", "__import__"}  # also when they are only handed on
+FORBIDDEN_CALLS = {"os.system", "os.popen", "torch.load", "pandas.read_pickle", "builtins.eval", "builtins.exec"}
+FORBIDDEN_CALLS |= {"yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.full_load", "numpy.lib.format.read_array"}
 
 
 def _id(path: Path) -> str:
@@ -44,13 +45,28 @@ def _imports(tree: ast.Module) -> set[str]:
     return found
 
 
+def _origins(tree: ast.Module) -> dict[str, str]:
+    """Return what each imported name stands for: ``{"np": "numpy", "load": "torch.load"}``."""
+    found = {}
+    for here in ast.walk(tree):
+        if isinstance(here, ast.Import):
+            found |= {alias.asname: alias.name for alias in here.names if alias.asname}
+        elif isinstance(here, ast.ImportFrom) and here.module and not here.level:
+            found |= {alias.asname or alias.name: f"{here.module}.{alias.name}" for alias in here.names}
+    return found
+
+
 def _faults(tree: ast.Module) -> list[str]:
     """Return what a file calls or imports though it must not, with the lines."""
     faults = [f"imports {name}" for name in sorted(_imports(tree) & FORBIDDEN_MODULES)]
+    origins = _origins(tree)
     for here in ast.walk(tree):
+        if isinstance(here, ast.Name) and here.id in FORBIDDEN_NAMES_OF_CODE:
+            faults.append(f"line {here.lineno}: calls {here.id}")
         if not isinstance(here, ast.Call):
             continue
-        called = ast.unparse(here.func)
+        first, _, rest = ast.unparse(here.func).partition(".")
+        called = f"{origins.get(first, first)}{'.' if rest else ''}{rest}"
         if called in FORBIDDEN_CALLS:
             faults.append(f"line {here.lineno}: calls {called}")
         for word in here.keywords:
@@ -97,7 +113,16 @@ def test_nothing_is_unpickled_or_executed(path: Path) -> None:
         "from joblib import load",
         "eval('1')",
         "exec(text)",
+        "run = eval",
+        "map(exec, texts)",
+        "import builtins\nbuiltins.exec(text)",
         "torch.load(path)",
+        "torch.load(path, weights_only=False)",
+        "from torch import load as read\nread(path)",
+        "import torch as t\nt.load(path)",
+        "from os import system\nsystem(line)",
+        "import pandas as pd\npd.read_pickle(path)",
+        "from yaml import load\nload(text)",
         "yaml.load(text)",
         "np.load(path, allow_pickle=True)",
         "np.load(path, allow_pickle=flag)",
