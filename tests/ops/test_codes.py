@@ -108,7 +108,7 @@ def test_packed_nibbles_come_back(numel: int) -> None:
     block = 128
     codes = torch.randint(0, 16, (-(-numel // block), block), dtype=torch.uint8)
     stored = pack(codes, numel, 4)
-    assert stored.numel() == stored_bytes(numel, 4, block)
+    assert stored.numel() == stored_bytes(numel, 4)
     assert torch.equal(unpack(stored, numel, 4, block).reshape(-1)[:numel], codes.reshape(-1)[:numel])
 
 

@@ -19,7 +19,7 @@ def _quantize(x: Tensor, code: str, block_size: int, stochastic: bool, seed: int
     number_format = code_named(code)
     key = mix(seed) if stochastic else None
     flat, step = x.detach().contiguous().view(-1), _CHUNK_BLOCKS * block_size
-    codes = flat.new_empty(stored_bytes(x.numel(), number_format.bits, block_size), dtype=torch.uint8)
+    codes = flat.new_empty(stored_bytes(x.numel(), number_format.bits), dtype=torch.uint8)
     absmax = flat.new_empty(-(-x.numel() // block_size), dtype=torch.float32)
     for start in range(0, x.numel(), step):
         part = flat[start : start + step].float()
@@ -37,8 +37,7 @@ def _(x: Tensor, code: str, block_size: int, stochastic: bool, seed: int) -> tup
     absmax = x.new_empty((x.numel() + block_size - 1) // block_size, dtype=torch.float32)
     if bits == 8:
         return x.new_empty(x.shape, dtype=torch.uint8), absmax
-    whole, rest = x.numel() // (2 * block_size), x.numel() % (2 * block_size)
-    return x.new_empty(whole * block_size + torch.sym_min(rest, block_size), dtype=torch.uint8), absmax
+    return x.new_empty((x.numel() + 1) // 2, dtype=torch.uint8), absmax
 
 
 @torch.library.custom_op("autoagent::dequantize_blockwise", mutates_args=())
@@ -51,7 +50,7 @@ def _dequantize(
     for start in range(0, out.numel(), step):
         count, first = min(step, out.numel() - start), start // block_size
         begin = start * number_format.bits // 8
-        piece = stored[begin : begin + stored_bytes(count, number_format.bits, block_size)]
+        piece = stored[begin : begin + stored_bytes(count, number_format.bits)]
         codes_NB = unpack(piece, count, number_format.bits, block_size)
         scales = absmax[first : first + len(codes_NB)].contiguous()
         flat[start : start + count] = decode(codes_NB, scales, number_format).reshape(-1)[:count].to(dtype)
@@ -120,7 +119,7 @@ def dequantize_blockwise(
         raise UserError("4-bit codes need shape=: two values share a byte")
     size = list(codes.shape if shape is None else shape)
     numel = torch.Size(size).numel()
-    if codes.numel() != stored_bytes(numel, bits, block_size) or absmax.numel() != -(-numel // block_size):
+    if codes.numel() != stored_bytes(numel, bits) or absmax.numel() != -(-numel // block_size):
         raise UserError(
             f"{codes.numel()} bytes of codes and {absmax.numel()} scales do not hold shape {tuple(size)} with {code!r}"
             f" in blocks of {block_size}"

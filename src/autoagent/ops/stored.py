@@ -52,14 +52,14 @@ class Store:
         padded = functional.pad(value.detach().reshape(-1).float(), (0, -numel % block)).view(-1, block)
         codes, absmax = reference.encode(padded, self.code, key=key, first=first // block)
         packed = reference.pack(codes, numel, self.code.bits)
-        start = reference.stored_bytes(first, self.code.bits, block)
+        start = reference.stored_bytes(first, self.code.bits)
         state[f"{name}.codes"][start : start + len(packed)] = packed
         state[f"{name}.absmax"][first // block : first // block + len(absmax)] = absmax
 
     def read(self, state: dict[str, Any], name: str, numel: int, *, first: int = 0) -> Tensor:
         """Return so many values from element ``first`` on: fp32, (numel,)."""
         bits, block = self.code.bits, self.block
-        start, length = (reference.stored_bytes(n, bits, block) for n in (first, numel))
+        start, length = (reference.stored_bytes(n, bits) for n in (first, numel))
         absmax = state[f"{name}.absmax"][first // block : -(-(first + numel) // block)]
         codes = reference.unpack(state[f"{name}.codes"][start : start + length], numel, bits, block)
         return reference.decode(codes, absmax, self.code).reshape(-1)[:numel]

@@ -345,6 +345,24 @@ static void narrow(uint16_t *restrict out, const float *restrict in, int n, int 
     }
 }
 
+/* ---- The last unit of a tensor, padded to a whole one ---- */
+/* With 4 bits its elements 2j and 2j + 1 share a byte, so that no byte is wasted; `whole` has a whole unit's order. */
+static void spread(uint8_t *whole, const uint8_t *stored, int n, int bits) {
+    memset(whole, 0, BLOCK);
+    if (bits == 8) memcpy(whole, stored, n);
+    else
+        for (int j = 0; j < n; j++) whole[j % BLOCK] |= (uint8_t)(((stored[j / 2] >> (j % 2 * 4)) & 15) << (j / BLOCK * 4));
+}
+
+static void gather(uint8_t *stored, const uint8_t *whole, int n, int bits) {
+    if (bits == 8) memcpy(stored, whole, n);
+    else
+        for (int j = 0; j < n; j++) {
+            int code = (whole[j % BLOCK] >> (j / BLOCK * 4)) & 15;
+            stored[j / 2] = (uint8_t)(j % 2 ? stored[j / 2] | code << 4 : code);
+        }
+}
+
 /* ---- Whole tensors ---- */
 static void unit_of_rule(const work *w, int n, int wide, const float *h) {
     if (wide) wide_unit(w, n, NAMED(KINDS_, RULE), NAMED(rule_, RULE), h);
@@ -376,7 +394,7 @@ static void any_unit(const tensor *t, const numbers *all, int64_t unit) {
         memset(p + n, 0, (size - n) * sizeof(float));
         memset(g + n, 0, (size - n) * sizeof(float));
     }
-    const int stored = n < BLOCK ? n : BLOCK, blocks = (n + BLOCK - 1) / BLOCK;
+    const int blocks = (n + BLOCK - 1) / BLOCK;
     for (int s = 0; s < 3; s++) {
         if (!t->state[s]) continue;
         if (wide) {
@@ -386,8 +404,7 @@ static void any_unit(const tensor *t, const numbers *all, int64_t unit) {
         w.state[s] = (uint8_t *)t->state[s] + unit * BLOCK;
         w.absmax[s] = t->absmax[s] + unit * halves;
         if (!padded) continue;
-        memset(codes[s], 0, BLOCK);
-        memcpy(codes[s], w.state[s], stored);
+        spread(codes[s], w.state[s], n, t->bits);
         absmax[s][0] = absmax[s][1] = 0.0f;
         memcpy(absmax[s], w.absmax[s], blocks * sizeof(float));
         w.state[s] = codes[s];
@@ -396,7 +413,7 @@ static void any_unit(const tensor *t, const numbers *all, int64_t unit) {
     unit_of_rule(&w, n, wide, row->h);
     for (int s = 0; padded && s < 3; s++) {
         if (!t->state[s]) continue;
-        memcpy((uint8_t *)t->state[s] + unit * BLOCK, codes[s], stored);
+        gather((uint8_t *)t->state[s] + unit * BLOCK, codes[s], n, t->bits);
         memcpy(t->absmax[s] + unit * halves, absmax[s], blocks * sizeof(float));
     }
     if (narrow_type) narrow((uint16_t *)t->param + start, w.p, n, BLOCK, &w, start);

@@ -5,14 +5,17 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from autoagent.errors import UserError
 from autoagent.ops.kernels import build
 from autoagent.ops.kernels.job import Job, Rule
+from autoagent.ops.kernels.reference import stored_bytes
 
 RULES = frozenset(
     {"adamw", "adam", "nadamw", "sgd", "sgd_momentum", "lion", "adagrad", "ademamix"}
@@ -54,39 +57,72 @@ def why_not(param: Tensor, rule: Rule, block: int) -> str:
     return build.load(rule.name, 8, block).reason
 
 
-@dataclass(frozen=True)
+_grad_of, _scalars_of, _dtype_of = attrgetter("grad"), attrgetter("scalars"), attrgetter("dtype")
+
+
+@dataclass
 class Batch:
     """Jobs of one library, described for C; the tensors are held so that no pointer dangles.
+
+    Whatever is done for every job here is done by ``map``: in a step of 10,000 small tensors that is the cost.
 
     Attributes:
         library: the compiled kernel.
         jobs: the jobs.
+        params: their parameters.
+        dtypes: those of the parameters when the descriptors were made.
         held: their states.
         records: the descriptors.
     """
 
     library: ctypes.CDLL
     jobs: Sequence[Job]
+    params: Sequence[Tensor]
+    dtypes: Sequence[torch.dtype]
     held: Sequence[Tensor]
     records: _Records
 
+    def is_stale(self) -> bool:
+        """Return whether a parameter has got another dtype or size since the descriptors were made."""
+        if np.array_equal(self.records["param"][:-1], _pointers(self.params)):
+            return False
+        sizes = [param.numel() for param in self.params]
+        return [*map(_dtype_of, self.params)] != self.dtypes or bool((self.records["numel"][:-1] != sizes).any())
+
     def run(self) -> None:
         """Do all jobs with their gradients and numbers of this step."""
-        jobs, records = self.jobs, self.records
-        params = [job.param if job.param.is_contiguous() else job.param.contiguous() for job in jobs]
-        grads = [job.grad if job.grad.is_contiguous() else job.grad.contiguous() for job in jobs]
-        records["param"][:-1] = [param.data_ptr() for param in params]
-        records["grad"][:-1] = [grad.data_ptr() for grad in grads]
-        rows: dict[int, int] = {}
-        records["numbers"][:-1] = [rows.setdefault(id(job.numbers), len(rows)) for job in jobs]
-        numbers = _numbers(jobs, rows)
-        values = int(records["numel"][-1])
-        threads = 1 if values < _ONE_THREAD_BELOW else torch.get_num_threads()
+        records, params, grads = self.records, self.params, [*map(_grad_of, self.jobs)]
+        if [*map(_dtype_of, grads)] != self.dtypes:
+            grads = [grad.to(dtype) for grad, dtype in zip(grads, self.dtypes, strict=True)]
+        if not all(map(Tensor.is_contiguous, grads)):
+            grads = [grad.contiguous() for grad in grads]
+        in_place = all(map(Tensor.is_contiguous, params))
+        if not in_place:
+            params = [param.contiguous() for param in params]
+        records["param"][:-1], records["grad"][:-1] = _pointers(params), _pointers(grads)
+        numbers = self._number()
+        threads = 1 if int(records["numel"][-1]) < _ONE_THREAD_BELOW else torch.get_num_threads()
         units = int(records["first_unit"][-1])
-        self.library.autoagent_step(records.ctypes.data, len(jobs), units, numbers.ctypes.data, threads)
-        for job, param in zip(jobs, params, strict=True):
-            if param is not job.param:
-                job.param.copy_(param)
+        self.library.autoagent_step(records.ctypes.data, len(self.jobs), units, numbers.ctypes.data, threads)
+        if in_place:
+            return
+        for param, stepped in zip(self.params, params, strict=True):
+            if stepped is not param:
+                param.copy_(stepped)
+
+    def _number(self) -> _Records:
+        """Write into the descriptors which row of the returned scalars is whose."""
+        scalars = [*map(_scalars_of, self.jobs)]
+        rows = {key: row for row, key in enumerate(dict.fromkeys(map(id, scalars)))}
+        self.records["numbers"][:-1] = [rows[id(one)] for one in scalars] if len(rows) > 1 else 0
+        found = np.zeros(len(rows), dtype=_NUMBERS)
+        for row, (numbers, key) in enumerate({id(one): one for one in scalars}.values()):
+            found["h"][row, : len(numbers)], found["round_key"][row] = numbers, key
+        return found
+
+
+def _pointers(tensors: Sequence[Tensor]) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    return np.fromiter(map(Tensor.data_ptr, tensors), np.uint64, len(tensors))
 
 
 def batches(jobs: Sequence[Job]) -> list[Batch]:
@@ -109,6 +145,9 @@ def _batch(library: ctypes.CDLL | None, jobs: Sequence[Job]) -> Batch:
         states = [job.tensor(name) for name in names]
         scales = [job.tensor(f"{name}_absmax") for name in names] if job.bits < 32 else []
         held += [*states, *scales]
+        expected = job.param.numel() if job.bits == 32 else stored_bytes(job.param.numel(), job.bits)
+        if any(state.numel() != expected for state in states):
+            raise UserError("a parameter has another size than its states; give the optimizer the new parameter")
         record["state"][: len(states)] = [state.data_ptr() for state in states]
         record["absmax"][: len(scales)] = [scale.data_ptr() for scale in scales]
         record["numel"] = job.param.numel()
@@ -117,21 +156,10 @@ def _batch(library: ctypes.CDLL | None, jobs: Sequence[Job]) -> Batch:
     records["numel"][-1] = records["numel"].sum()
     unit = np.array([_unit(job) for job in jobs], dtype=np.int64)
     records["first_unit"][1:] = np.cumsum(-(-records["numel"][:-1] // unit))
-    return Batch(library, jobs, held, records)
+    params = [job.param for job in jobs]
+    records["param"][:-1] = _pointers(params)
+    return Batch(library, jobs, params, [*map(_dtype_of, params)], held, records)
 
 
 def _unit(job: Job) -> int:
     return {32: _WIDE_UNIT, 8: job.block, 4: 2 * job.block}[job.bits]
-
-
-def _numbers(jobs: Sequence[Job], rows: dict[int, int]) -> _Records:
-    numbers = np.zeros(len(rows), dtype=_NUMBERS)
-    left = dict(rows)
-    for job in jobs:
-        row = left.pop(id(job.numbers), None)
-        if row is not None:
-            numbers["h"][row, : len(job.numbers)] = job.numbers
-            numbers["round_key"][row] = job.round_key
-        if not left:
-            break
-    return numbers

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from torch import Tensor
 
 from autoagent.ops.kernels import cpu, reference
 from autoagent.ops.kernels.job import Job, Rule
+from autoagent.ops.kernels.offload import run_with_states_on
 
 _log = logging.getLogger(__name__)
 
@@ -23,17 +25,16 @@ class Engine:
 
     def run(self, jobs: list[Job]) -> None:
         """Update the parameters and states of all jobs in place."""
-        if jobs != self._jobs:
+        if jobs != self._jobs or any(batch.is_stale() for batch in self._batches):
             self._prepare(jobs)
         for batch in self._batches:
             batch.run()
         for job, kernel in self._alone:
-            if kernel == "triton":
-                from autoagent.ops.kernels import triton_kernel
-
-                triton_kernel.run(job)
+            run = _triton() if kernel == "triton" else reference.run
+            if job.offloaded:
+                run_with_states_on(job.param.device, job, run)
             else:
-                reference.run(job)
+                run(job)
 
     def _prepare(self, jobs: list[Job]) -> None:
         choices = [choice(job.param, job.rule, bits=job.bits, block=job.block) for job in jobs]
@@ -55,6 +56,12 @@ def choice(param: Tensor, rule: Rule, *, bits: int, block: int) -> tuple[str, st
         why_not = _why_no_triton(param, rule, bits)
         return ("torch", why_not) if why_not else ("triton", "")
     return "torch", f"there is no kernel for device {param.device.type!r}"
+
+
+def _triton() -> Callable[[Job], None]:
+    from autoagent.ops.kernels import triton_kernel
+
+    return triton_kernel.run
 
 
 def _why_no_triton(param: Tensor, rule: Rule, bits: int) -> str:

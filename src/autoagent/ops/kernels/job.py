@@ -13,6 +13,7 @@ from autoagent.ops.codes import LogCode, mix, state_code
 # A gradient element above this, infinite or NaN is skipped: its square would leave fp32.
 LARGEST_GRADIENT = 2.0**63
 
+Scalars = tuple[tuple[float, ...], int]
 Update = Callable[[Tensor, Tensor, Sequence[Tensor], Sequence[float]], tuple[Tensor, ...]]
 
 
@@ -54,7 +55,7 @@ class Rule:
 
 @dataclass(eq=False)
 class Job:
-    """One parameter with its stored states; the fields from ``grad`` on are set anew in each step.
+    """One parameter with its stored states; ``grad`` and ``scalars`` are set anew in each step.
 
     Attributes:
         param: the parameter (a local shard of a distributed one).
@@ -65,8 +66,8 @@ class Job:
         salt: hash of the parameter's position in the optimizer.
         stochastic: whether slow states and bf16 parameters are rounded stochastically.
         grad: its gradient.
-        numbers: the scalars of the rule in this step.
-        round_key: hash of (seed, step).
+        scalars: those of the rule in this step, and the hash of (seed, step); jobs that share them share the object.
+        offloaded: whether the states wait in the memory of the CPU for the next step.
     """
 
     param: Tensor
@@ -77,13 +78,18 @@ class Job:
     salt: int
     stochastic: bool
     grad: Tensor
-    numbers: tuple[float, ...] = ()
-    round_key: int = 0
+    scalars: Scalars = ((), 0)
+    offloaded: bool = False
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The scalars of the rule in this step."""
+        return self.scalars[0]
 
     @property
     def key(self) -> int:
         """The key of this tensor's rounding in this step; ``codes.slot_key`` makes a slot's out of it."""
-        return mix(self.round_key ^ self.salt)
+        return mix(self.scalars[1] ^ self.salt)
 
     def code(self, slot: Slot) -> LogCode:
         """Return the number format of a quantized slot."""

@@ -97,16 +97,17 @@ def decode(codes_NB: Tensor, absmax_N: Tensor, code: Code) -> Tensor:
 def pack(codes_NB: Tensor, numel: int, bits: int) -> Tensor:
     """Return the bytes that are stored for ``numel`` values: uint8, (numel,) for 8 bits.
 
-    With 4 bits, two blocks share the bytes of one: byte ``j`` holds element ``j`` of the even block in its low half and
-    of the odd block in its high half; there are B bytes for every whole pair and ``min(rest, B)`` for the last.
+    With 4 bits, a whole pair of blocks shares the bytes of one: byte ``j`` holds element ``j`` of the even block in its
+    low half and of the odd block in its high half. In what is left after the last whole pair, neighbours share a byte:
+    elements ``2j`` and ``2j + 1``.
     """
+    flat, pair = codes_NB.reshape(-1), 2 * codes_NB.shape[1]
     if bits == 8:
-        return codes_NB.reshape(-1)[:numel].contiguous()
-    count, block = codes_NB.shape
-    if count % 2:
-        codes_NB = torch.cat([codes_NB, codes_NB.new_zeros(1, block)])
-    pairs = codes_NB.reshape(-1, 2, block)
-    return (pairs[:, 0] | (pairs[:, 1] << 4)).reshape(-1)[: stored_bytes(numel, bits, block)].contiguous()
+        return flat[:numel].contiguous()
+    whole = numel // pair * pair
+    pairs = flat[:whole].view(-1, 2, codes_NB.shape[1])
+    rest = torch.nn.functional.pad(flat[whole:numel], (0, numel % 2))
+    return torch.cat([(pairs[:, 0] | (pairs[:, 1] << 4)).reshape(-1), rest[::2] | (rest[1::2] << 4)])
 
 
 def unpack(stored: Tensor, numel: int, bits: int, block: int) -> Tensor:
@@ -114,16 +115,16 @@ def unpack(stored: Tensor, numel: int, bits: int, block: int) -> Tensor:
     count = -(-numel // block)
     if bits == 8:
         return torch.nn.functional.pad(stored.reshape(-1), (0, count * block - numel)).reshape(count, block)
-    pairs = -(-count // 2)
-    bytes_PB = torch.nn.functional.pad(stored.reshape(-1), (0, pairs * block - stored.numel())).reshape(pairs, block)
-    return torch.stack([bytes_PB & 15, bytes_PB >> 4], dim=1).reshape(-1, block)[:count]
+    stored, whole = stored.reshape(-1), numel // (2 * block) * block
+    bytes_PB, rest = stored[:whole].view(-1, block), stored[whole:]
+    pairs = torch.stack([bytes_PB & 15, bytes_PB >> 4], dim=1).reshape(-1)
+    last = torch.stack([rest & 15, rest >> 4], dim=1).reshape(-1)[: numel - 2 * whole]
+    return torch.nn.functional.pad(torch.cat([pairs, last]), (0, count * block - numel)).reshape(count, block)
 
 
-def stored_bytes(numel: int, bits: int, block: int) -> int:
+def stored_bytes(numel: int, bits: int) -> int:
     """Return how many bytes of codes ``numel`` values take."""
-    if bits == 8:
-        return numel
-    return numel // (2 * block) * block + min(numel % (2 * block), block)
+    return numel if bits == 8 else (numel + 1) // 2
 
 
 def round_to_bfloat16(x: Tensor, *, key: int | None, first: int, block: int) -> Tensor:
@@ -166,7 +167,7 @@ def _read(job: Job, slot: Slot, start: int, count: int) -> Tensor:
     if job.bits == 32:
         return stored.view(-1)[start : start + count]
     first = start * job.bits // 8
-    piece = stored[first : first + stored_bytes(count, job.bits, job.block)]
+    piece = stored[first : first + stored_bytes(count, job.bits)]
     absmax = job.tensor(f"{slot.name}_absmax")[start // job.block : -(-(start + count) // job.block)]
     codes = unpack(piece, count, job.bits, job.block)
     return decode(codes, absmax, job.code(slot)).reshape(-1)[:count]

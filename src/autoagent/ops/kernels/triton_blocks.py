@@ -41,7 +41,7 @@ def decode_kernel(codes, scales, out, numel, stored, B: tl.constexpr, BITS: tl.c
 
 def encode(x: Tensor, code: LogCode, *, block: int, key: int | None = None) -> tuple[Tensor, Tensor]:
     """Return the stored bytes and the scales of a contiguous tensor; ``key`` rounds stochastically."""
-    numel, stored = x.numel(), stored_bytes(x.numel(), code.bits, block)
+    numel, stored = x.numel(), stored_bytes(x.numel(), code.bits)
     codes = torch.empty(stored, dtype=torch.uint8, device=x.device)
     scales = torch.empty(-(-numel // block), dtype=torch.float32, device=x.device)
     options = {"B": block, "BITS": code.bits, "CODE": codec.constants(code), "SR": key is not None}

@@ -1,6 +1,7 @@
 """The codes in Triton: encode, decode and dither of two neighbouring blocks, bit for bit as the reference.
 
-Shapes: a tile is (2, B): an even block and the odd one after it, which share the bytes of a 4-bit state.
+Shapes: a tile is (2, B): an even block and the odd one after it, which share the bytes of a 4-bit state. In a tile that
+is not full, neighbours share a byte instead.
 Every kernel that uses these must be launched with ``enable_fp_fusion=False``: a fused multiply-add changes codes.
 """
 
@@ -81,9 +82,11 @@ def load_codes(codes, pair, numel, stored, B: tl.constexpr, BITS: tl.constexpr):
     if BITS == 8:
         place = (pair * 2 + row) * B + across
         return tl.load(codes + place, mask=place < numel, other=0).to(tl.int32)
-    place = pair * B + across + row * 0
+    element = row * B + across
+    whole = (pair + 1) * 2 * B <= numel
+    place = pair * B + tl.where(whole, across + row * 0, element >> 1)
     both = tl.load(codes + place, mask=place < stored, other=0).to(tl.int32)
-    return (both >> (4 * row)) & 15
+    return (both >> (4 * tl.where(whole, row + across * 0, element & 1))) & 15
 
 
 @triton.jit
@@ -94,6 +97,8 @@ def store_codes(codes, code, pair, numel, stored, B: tl.constexpr, BITS: tl.cons
         place = (pair * 2 + row) * B + tl.arange(0, B)[None, :]
         tl.store(codes + place, code.to(tl.uint8), mask=place < numel)
     else:
-        both = tl.sum(code << (4 * row), axis=0)
+        planar = tl.sum(code << (4 * row), axis=0)
+        neighbours = tl.sum(tl.reshape(code, (B, 2)) << (4 * tl.arange(0, 2)[None, :]), axis=1)
+        both = tl.where((pair + 1) * 2 * B <= numel, planar, neighbours)
         place = pair * B + tl.arange(0, B)
         tl.store(codes + place, both.to(tl.uint8), mask=place < stored)

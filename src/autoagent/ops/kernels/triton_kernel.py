@@ -126,7 +126,7 @@ def run(job: Job) -> None:
     tensors, scales, constants = _slots(job)
     keys = [codec.signed_word(slot_key(job.key, index)) for index in range(4)]
     numbers = [float(h) for h in job.numbers] + [0.0] * (_NUMBERS - len(job.numbers))
-    stored = numel if job.bits == 32 else stored_bytes(numel, job.bits, job.block)
+    stored = numel if job.bits == 32 else stored_bytes(numel, job.bits)
     sr_param = job.stochastic and param.dtype == torch.bfloat16
     grid = (-(-numel // (2 * job.block)),)
     step_kernel[grid](

@@ -12,12 +12,16 @@ from torch.optim import Optimizer
 from autoagent.errors import UserError
 from autoagent.ops.codes import step_key, tensor_salt
 from autoagent.ops.kernels.dispatch import Engine, choice
-from autoagent.ops.kernels.job import Job, Rule
+from autoagent.ops.kernels.job import Job, Rule, Scalars
+from autoagent.ops.kernels.offload import move_to_host
 from autoagent.ops.optim.checkpoint import Kept, plain_state_dict, shielded
 from autoagent.ops.optim.report import ParameterReport, StateReport
 from autoagent.ops.optim.storage import convert, state_bytes
+from autoagent.ops.optim.torchs import check_torchs_options
 
 DEFAULT_BLOCK = {8: 256, 4: 128, 32: 256}
+# Options that decide how a state is stored and stepped; a change makes the jobs anew.
+_FORM = ("state_bits", "block_size", "stochastic_rounding", "min_quantized_size", "offload_states", "keep_32bit")
 Parameters = nn.Module | Iterable[Any]
 
 
@@ -41,9 +45,14 @@ class QuantizedOptimizer(Optimizer):
         stochastic_rounding: round slowly moving states, and bf16 parameters, stochastically instead of to nearest.
         min_quantized_size: smaller tensors keep 32 bits.
         seed: of the stochastic rounding; the same seed gives the same states on any number of threads.
+        offload_states: keep the states of parameters on an accelerator in the memory of the CPU between steps; it takes
+            the device memory of one tensor's states, and moves them twice for each step.
+        torchs: options of torch's optimizers about their implementation: ``foreach`` and ``fused`` are ignored, said
+            once; ``amsgrad``, ``capturable`` and ``differentiable`` are refused.
 
     Raises:
-        UserError: an option is out of range, or a parameter is complex.
+        UserError: an option is out of range or refused, or a parameter is complex.
+        TypeError: an option is unknown.
     """
 
     def __init__(
@@ -56,16 +65,19 @@ class QuantizedOptimizer(Optimizer):
         stochastic_rounding: bool = True,
         min_quantized_size: int = 4096,
         seed: int = 0,
+        offload_states: bool = False,
+        **torchs: Any,  # noqa: ANN401 - whatever torch's optimizer of the same name takes
     ) -> None:
+        check_torchs_options(type(self).__name__, torchs)
         defaults |= {
             "state_bits": state_bits,
             "block_size": block_size,
             "stochastic_rounding": stochastic_rounding,
             "min_quantized_size": min_quantized_size,
             "seed": seed,
+            "offload_states": offload_states,
         }
-        self._jobs: dict[Tensor, Job] = {}
-        self._engine = Engine()
+        self._forget_jobs()
         super().__init__(params.named_parameters() if isinstance(params, nn.Module) else params, defaults)
         if isinstance(params, nn.Module):
             embeddings = [module for module in params.modules() if isinstance(module, nn.Embedding | nn.EmbeddingBag)]
@@ -96,7 +108,7 @@ class QuantizedOptimizer(Optimizer):
             group["keep_32bit"] = sorted({*group.get("keep_32bit", []), *positions})
         if tensors:
             raise UserError(f"{len(tensors)} of the tensors given to keep_32bit are not in this optimizer")
-        self._refresh()
+        self._forget_jobs()
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group; parameters marked ``_keep_32bit`` (StableEmbedding's) keep 32 bits."""
@@ -105,7 +117,7 @@ class QuantizedOptimizer(Optimizer):
         _check_group(group)
         marked = {i for i, p in enumerate(group["params"]) if getattr(p, "_keep_32bit", False)}
         group["keep_32bit"] = sorted({*group.get("keep_32bit", []), *marked})
-        self._jobs.clear()
+        self._forget_jobs()
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -127,39 +139,58 @@ class QuantizedOptimizer(Optimizer):
 
     @torch._disable_dynamo  # type: ignore[attr-defined]  # as torch's own optimizers: a compiled step calls it
     def _update_all(self) -> None:
+        self._notice_replaced_states()
         jobs = [job for group in self.param_groups for job in self._due(group)]
         try:
             self._engine.run(jobs)
         finally:
             for job in jobs:
                 job.grad = job.param  # a gradient must not outlive zero_grad
+            self._known_states = [*map(id, self.state.values())]
+
+    def _notice_replaced_states(self) -> None:
+        if self._known_states != [*map(id, self.state.values())]:
+            self._forget_jobs()
 
     def _due(self, group: dict[str, Any]) -> list[Job]:
+        """Return the jobs of a group's parameters that have a gradient; called for 10,000 tensors in each step."""
         due, seed, maximize = [], group["seed"], group.get("maximize", False)
-        known: dict[int, tuple[tuple[float, ...], int]] = {}
-        for param in group["params"]:
+        jobs = self._jobs_of(group)
+        known: dict[int, Scalars] = {}
+        for index, param in enumerate(group["params"]):
             grad = param.grad
             if grad is None:
                 continue
-            job = self._jobs.get(param)
-            if job is None or job.state is not self.state[param]:
-                job = self._make_job(param, group)
+            job = jobs[index]
+            if job is None:
+                job = jobs[index] = self._make_job(param, group)
             if grad.layout is not torch.strided:
                 raise UserError(
                     f"sparse gradients are not supported: got {grad.layout}; use nn.Embedding(sparse=False)"
                 )
-            grad = local_part(grad)
+            if type(grad) is not Tensor:
+                grad = local_part(grad)
             job.grad = -grad if maximize else grad
-            step = job.state["step"] = job.state["step"] + 1
+            state = job.state
+            step = state["step"] = state["step"] + 1
             if step not in known:
                 known[step] = (self.numbers_of(group, step), step_key(seed, step))
-            job.numbers, job.round_key = known[step]
+            job.scalars = known[step]
             due.append(job)
         return due
 
+    def _jobs_of(self, group: dict[str, Any]) -> list[Job | None]:
+        """Return the jobs made so far, one for each parameter of a group, if what they were made for still holds."""
+        form = [self.rule_of(group), *[group.get(key) for key in _FORM], *map(id, group["params"])]
+        known, jobs = self._jobs.get(id(group), (None, []))
+        if known != form:
+            jobs = [None] * len(group["params"])
+            self._jobs[id(group)] = ([*form], jobs)
+        return jobs
+
     def _make_job(self, param: Tensor, group: dict[str, Any]) -> Job:
-        if not self._jobs:
-            self._refresh()
+        if param not in self._positions:
+            self._positions = {p: i for i, p in enumerate(self._everyone())}
         state, rule = self.state[param], self.rule_of(group)
         local = local_part(param)
         bits = self.bits_of(param, group)
@@ -167,10 +198,11 @@ class QuantizedOptimizer(Optimizer):
         if "step" not in state:
             state["step"] = 0
         convert(state, rule, local, bits=bits, block=block, start=lambda slot: self.initial_value(group, slot))
-        position = self._positions[param]
-        job = Job(local, rule, state, bits, block, tensor_salt(position), group["stochastic_rounding"], local)
-        self._jobs[param] = job
-        return job
+        offloaded = group["offload_states"] and local.device.type != "cpu"
+        if offloaded:
+            move_to_host(state)
+        salt = tensor_salt(self._positions[param])
+        return Job(local, rule, state, bits, block, salt, group["stochastic_rounding"], local, offloaded=offloaded)
 
     def bits_of(self, param: Tensor, group: Mapping[str, Any]) -> int:
         """Return with how many bits the states of a parameter of this group are stored, by option and by rule."""
@@ -178,12 +210,12 @@ class QuantizedOptimizer(Optimizer):
         small = local_part(param).numel() < group["min_quantized_size"]
         return 32 if kept or small else int(group["state_bits"])
 
-    def _refresh(self) -> None:
+    def _forget_jobs(self) -> None:
         """Forget what is derived from groups and states; both may have been replaced."""
-        self._jobs = {}
+        self._jobs: dict[int, tuple[list[Any], list[Job | None]]] = {}
         self._engine = Engine()
-        everyone = [p for group in self.param_groups for p in group["params"]]
-        self._positions = {p: i for i, p in enumerate(everyone)}
+        self._positions: dict[Tensor, int] = {}
+        self._known_states: list[int] = [*map(id, self.state.values())] if hasattr(self, "state") else []
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore from a copy or a checkpoint; options that it lacks keep their values."""
@@ -195,7 +227,7 @@ class QuantizedOptimizer(Optimizer):
         for param, value in self.state.items():
             if isinstance(value, Kept):
                 self.state[param] = value.on(local_part(param).device)
-        self._refresh()
+        self._forget_jobs()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a checkpoint of this optim or of torch's optimizer of the same name, bit for bit.
@@ -211,9 +243,9 @@ class QuantizedOptimizer(Optimizer):
     def fp32_state_dict(self) -> dict[str, Any]:
         """Return a checkpoint with 32-bit states that torch's optimizer of the same name can load."""
         rules = {p: self.rule_of(group) for group in self.param_groups for p in group["params"]}
-        return plain_state_dict(self.state_dict(), list(self._positions_of_all()), rules)
+        return plain_state_dict(self.state_dict(), self._everyone(), rules)
 
-    def _positions_of_all(self) -> Iterable[Tensor]:
+    def _everyone(self) -> list[Tensor]:
         return [p for group in self.param_groups for p in group["params"]]
 
     def state_report(self) -> StateReport:
@@ -223,7 +255,7 @@ class QuantizedOptimizer(Optimizer):
             names = group.get("param_names", range(position, position + len(group["params"])))
             position += len(group["params"])
             found += [self._report(p, str(name), group) for p, name in zip(group["params"], names, strict=True)]
-        values = sum(local_part(p).numel() for p in self._positions_of_all())
+        values = sum(local_part(p).numel() for p in self._everyone())
         return StateReport(found, values, sum(one.state_bytes for one in found))
 
     def _report(self, param: Tensor, name: str, group: dict[str, Any]) -> ParameterReport:
@@ -234,6 +266,8 @@ class QuantizedOptimizer(Optimizer):
         if bits != group["state_bits"]:
             small = local.numel() < group["min_quantized_size"]
             reasons.append("fewer than min_quantized_size values" if small else "kept at 32 bits")
+        if group["offload_states"] and local.device.type != "cpu":
+            reasons.append("states wait in the memory of the CPU")
         size = state_bytes(self.state.get(param, {}))
         return ParameterReport(name, tuple(param.shape), bits, block * (bits < 32), size, kernel, "; ".join(reasons))
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from autoagent.errors import UserError
 from autoagent.ops.codes import Code, code_named
 from autoagent.ops.kernels.job import Job, Rule, Slot
-from autoagent.ops.optim.base import Parameters
-from autoagent.ops.optim.storage import stored_bits
+from autoagent.ops.optim.base import DEFAULT_BLOCK, Parameters, local_part
+from autoagent.ops.optim.storage import State, decoded, decoded_as, store, stored_bits
 from autoagent.ops.optim.whole import WholeTensorOptimizer, not_elementwise, write_state
 from autoagent.ops.orthogonal import COEFFICIENTS, AdjustLR, matrix_rate, orthogonalize
 
@@ -108,16 +108,42 @@ class Muon(WholeTensorOptimizer):
         return new.add_(direction.reshape(new.shape), alpha=-rate)
 
     def _make_job(self, param: Tensor, group: dict[str, Any]) -> Job:
-        """Make the job; a momentum in another form is converted here where the code is not the usual one."""
-        state, bits = self.state[param], self.bits_of(param, group)
-        held = state.get(_MOMENTUM.name)
-        if group["momentum_code"] == "log" or held is None or stored_bits(state, _RULE) == bits:
-            return super()._make_job(param, group)
-        if held.dtype == torch.uint8:
+        """Make the job of a whole matrix; a stored momentum is brought into the code and bits of the group."""
+        if local_part(param) is not param and local_part(param).shape != param.shape:
             raise UserError(
-                "a linear or dynamic momentum cannot change its bits; load it with the bits it was saved with"
+                f"Muon orthogonalizes whole matrices, but of {tuple(param.shape)} only a shard of "
+                f"{tuple(local_part(param).shape)} is here; leave sharded parameters to AdamW"
             )
-        del state[_MOMENTUM.name]
+        state, bits = self.state[param], self.bits_of(param, group)
+        block, code = group["block_size"] or DEFAULT_BLOCK[bits], "log" if bits == 32 else group["momentum_code"]
+        same = stored_bits(state, _RULE) == bits and (bits == 32 or state.get("block") == block)
+        values = torch.zeros(param.shape, device=param.device)
+        if _MOMENTUM.name in state:
+            if same and state.get("momentum_code", "log") == code:
+                return super()._make_job(param, group)
+            values = self._decoded(state, param)
+            store(state, _MOMENTUM, values, bits=32, block=block)
+            for key in ("bits", "momentum_code"):
+                state.pop(key, None)
         job = super()._make_job(param, group)
-        write_state(job, _MOMENTUM, self.code_of(job, _MOMENTUM, group) if bits < 32 else None, held.float(), 0)
+        if code != "log":
+            state["momentum_code"] = code
+            write_state(job, _MOMENTUM, code_named(f"{code}{bits}"), values, 0)
         return job
+
+    def _decoded(self, state: State, param: Tensor) -> Tensor:
+        """Return a stored momentum as fp32, in whatever code it was stored."""
+        code = state.get("momentum_code", "log")
+        if code == "log" or state[_MOMENTUM.name].dtype != torch.uint8:
+            return decoded(state, _MOMENTUM, param)
+        return decoded_as(state, _MOMENTUM, param, code_named(f"{code}{state['bits']}"))
+
+    def fp32_state_dict(self) -> dict[str, Any]:
+        """Return a checkpoint with 32-bit states that ``torch.optim.Muon`` can load."""
+        params = self._everyone()
+        found = self.state_dict()
+        plain = {
+            i: {"step": torch.tensor(float(state["step"])), _MOMENTUM.name: self._decoded(state, params[i]).clone()}
+            for i, state in found["state"].items()
+        }
+        return {**found, "state": plain}

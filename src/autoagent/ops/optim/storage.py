@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autoagent.ops.codes import state_code
+from autoagent.ops.codes import Code, state_code
 from autoagent.ops.kernels.job import Rule, Slot
 from autoagent.ops.kernels.reference import blocks_of, decode, encode, pack, stored_bytes, unpack
 
@@ -42,7 +42,7 @@ def _fill(state: State, slot: Slot, param: Tensor, *, bits: int, block: int, val
     if bits == 32:
         state[slot.name] = torch.full(param.shape, value, dtype=torch.float32, device=param.device)
     elif value == 0.0:
-        size, blocks = stored_bytes(param.numel(), bits, block), -(-param.numel() // block)
+        size, blocks = stored_bytes(param.numel(), bits), -(-param.numel() // block)
         state[slot.name] = torch.zeros(size, dtype=torch.uint8, device=param.device)
         state[f"{slot.name}_absmax"] = torch.zeros(blocks, dtype=torch.float32, device=param.device)
     else:
@@ -70,9 +70,13 @@ def decoded(state: State, slot: Slot, param: Tensor) -> Tensor:
     stored: Tensor = state[slot.name]
     if stored.dtype != torch.uint8:
         return stored.float()
-    bits, block = int(state["bits"]), int(state["block"])
-    codes = unpack(stored, param.numel(), bits, block)
-    values = decode(codes, state[f"{slot.name}_absmax"], state_code(bits, signed=slot.signed))
+    return decoded_as(state, slot, param, state_code(int(state["bits"]), signed=slot.signed))
+
+
+def decoded_as(state: State, slot: Slot, param: Tensor, code: Code) -> Tensor:
+    """Return a quantized state of a given number format as fp32 in the shape of its parameter."""
+    codes = unpack(state[slot.name], param.numel(), code.bits, int(state["block"]))
+    values = decode(codes, state[f"{slot.name}_absmax"], code)
     return values.reshape(-1)[: param.numel()].reshape(param.shape)
 
 

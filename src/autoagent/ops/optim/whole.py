@@ -11,6 +11,7 @@ from torch import Tensor
 
 from autoagent.ops.codes import Code, slot_key
 from autoagent.ops.kernels.job import LARGEST_GRADIENT, Job, Slot
+from autoagent.ops.kernels.offload import run_with_states_on
 from autoagent.ops.kernels.reference import blocks_of, decode, encode, pack, round_to_bfloat16, unpack
 from autoagent.ops.optim.base import QuantizedOptimizer
 
@@ -52,13 +53,22 @@ class WholeTensorOptimizer(QuantizedOptimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        self._notice_replaced_states()
         for group in self.param_groups:
             for job in self._due(group):
                 self._run(job, group)
+        self._known_states = [*map(id, self.state.values())]
         return loss
 
     @torch.no_grad()
     def _run(self, job: Job, group: Mapping[str, Any]) -> None:
+        if job.offloaded:
+            run_with_states_on(job.param.device, job, lambda here: self._run_here(here, group))
+        else:
+            self._run_here(job, group)
+        job.grad = job.param  # a gradient must not outlive zero_grad
+
+    def _run_here(self, job: Job, group: Mapping[str, Any]) -> None:
         raw = job.grad.float()
         usable = raw.abs() <= LARGEST_GRADIENT
         is_whole = bool(usable.all())
