@@ -22,8 +22,7 @@ from autoagent import Choice, ScriptedLLM, bundle, node
 from autoagent.llm.client import LLM
 from autoagent.llm.connect import connect
 from autoagent.llm.messages import Message, Request
-from autoagent.optimize import Candidate, Optimizer, Outcome, Plan, Split, optimize
-from autoagent.optimize.interval import paired_difference
+from autoagent.optimize import Candidate, Optimizer, Outcome, Plan, Split, optimize, paired_difference
 from autoagent.optimize.talk import Failure
 from autoagent.runs.budget import Budget
 

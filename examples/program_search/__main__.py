@@ -21,10 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from autoagent import Code, bundle, node
-from autoagent.errors import DomainError
+from autoagent.errors import DomainError, SandboxFailure
 from autoagent.llm.connect import connect
-from autoagent.optimize import Plan, Population, Split, optimize
-from autoagent.optimize.interval import paired_difference
+from autoagent.optimize import Plan, Population, Split, optimize, paired_difference
 from autoagent.sandbox import Limits, Sandbox
 
 from programs import ADAMW, cleaned, form, num_operations, smaller  # isort: skip
@@ -85,7 +84,10 @@ class Rules:
         if program in self._by_print.values():
             self.tally["the same after cleaning"] += 1
             return program
-        outputs = self.sandbox.call(program + PROXIES, "probed", self._probes)
+        try:
+            outputs = self.sandbox.call(program + PROXIES, "probed", self._probes)
+        except SandboxFailure as error:
+            raise DomainError(f"on small inputs the rule fails: {error}") from error
         if not all(np.shape(part) == (4,) and np.all(np.isfinite(part)) for row in outputs for part in row):
             raise DomainError("on small inputs the rule gives numbers that are not finite")
         rounded = [[[float(f"{x:.6g}") for x in part] for part in row] for row in outputs]

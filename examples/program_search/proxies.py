@@ -43,7 +43,7 @@ def trained(task):
         batch = rng.integers(0, len(X), BATCH)
         gradient = losses_and_gradients(w, X[batch], y[batch], task["hidden"])[1]
         lr = rates * (1.0 - (step - 1) / task["steps"])
-        change, m, v = update(w.copy(), gradient, m, v, float(step), lr)  # noqa: F821 - the rule stands before this
+        change, m, v = update(w.copy(), gradient, m, v, np.float64(step), lr)  # noqa: F821 - the rule stands before this
         w = w + change
     return losses_and_gradients(w, X, y, task["hidden"])[0]
 
@@ -62,5 +62,5 @@ def probed(states):
 
 
 def as_array(value):
-    """Return a list as an array and a number as it is."""
-    return np.array(value) if isinstance(value, list) else value
+    """Return a list as an array and a number as one of numpy's, which divides by zero without an exception."""
+    return np.array(value) if isinstance(value, list) else np.float64(value)

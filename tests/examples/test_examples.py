@@ -162,3 +162,14 @@ def test_an_example_asks_a_real_endpoint_in_the_same_way() -> None:
     assert "'Hello {name}' -> 'Hola, {name}' after 4 runs, 1 calls; replies: tiny-1" in said
     assert [body["model"] for body in server.bodies] == ["tiny-1"]
     assert "Sam expects Spanish" in server.bodies[0]["messages"][0]["content"]
+
+
+def test_the_code_of_the_page_on_optimizers_runs(tmp_path: Path) -> None:
+    page = (EXAMPLES.parent / "docs" / "optimize.md").read_text(encoding="utf-8")
+    script = tmp_path / "page.py"
+    script.write_text("\n\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), encoding="utf-8")
+    said = ran(str(script))
+    assert "Hola, {name} 0.0 -> 1.0 every training run of the best reached the target" in said
+    assert "\nupdated\n" in said
+    assert "6 (numbers: list[int]) -> int" in said
+    assert [name for name in OPTIMIZATIONS if f"| `{name}` |" not in page] == []

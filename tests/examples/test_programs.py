@@ -37,7 +37,10 @@ def outputs(source: str) -> list[np.ndarray[Any, Any]]:
     rng = np.random.default_rng(1)
     w, g, m = rng.normal(size=(3, 5))
     with np.errstate(all="ignore"):
-        return [np.asarray(part) for part in namespace["update"](w, g, m, rng.normal(size=5) ** 2, 7.0, 0.01)]
+        return [
+            np.asarray(part)
+            for part in namespace["update"](w, g, m, rng.normal(size=5) ** 2, np.float64(7), np.float64(0.01))
+        ]
 
 
 def rule(*lines: str) -> str:

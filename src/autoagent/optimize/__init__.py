@@ -10,12 +10,14 @@ from autoagent.registry import Card, Family
 if TYPE_CHECKING:
     from autoagent.optimize.candidate import Candidate, Case, Outcome
     from autoagent.optimize.instances import Split, split
+    from autoagent.optimize.interval import paired_difference
     from autoagent.optimize.loop import Plan, Result, optimize
     from autoagent.optimize.mixed import Mixed
     from autoagent.optimize.opro import OPRO
     from autoagent.optimize.optimizer import Optimizer, Step
     from autoagent.optimize.optoprime import OptoPrime
     from autoagent.optimize.population import Population
+    from autoagent.optimize.processes import Processes
     from autoagent.optimize.talk import Style
     from autoagent.optimize.textgrad import TextGrad
     from autoagent.runs.budget import Limits
@@ -67,12 +69,14 @@ _HOMES = {
     "Outcome": "autoagent.optimize.candidate",
     "Plan": "autoagent.optimize.loop",
     "Population": "autoagent.optimize.population",
+    "Processes": "autoagent.optimize.processes",
     "Result": "autoagent.optimize.loop",
     "Split": "autoagent.optimize.instances",
     "Step": "autoagent.optimize.optimizer",
     "Style": "autoagent.optimize.talk",
     "TextGrad": "autoagent.optimize.textgrad",
     "optimize": "autoagent.optimize.loop",
+    "paired_difference": "autoagent.optimize.interval",
     "split": "autoagent.optimize.instances",
 }
 
@@ -88,12 +92,14 @@ __all__ = [
     "Outcome",
     "Plan",
     "Population",
+    "Processes",
     "Result",
     "Split",
     "Step",
     "Style",
     "TextGrad",
     "optimize",
+    "paired_difference",
     "split",
 ]
 
