@@ -1,7 +1,7 @@
 """Runs of the benchmark's tasks that a strong model answered once are repeated from its recorded replies, offline.
 
-A reply belongs to the prompt that it was given to. After an intended change of a prompt the runs are answered anew, with
-``benchmarks/optoprime.py --record tests/optimize/cassettes``, or taken out; none is moved to another prompt.
+A reply belongs to the prompt that it was given to. After an intended change of a prompt the runs are answered anew,
+with ``benchmarks/optoprime.py --record tests/optimize/cassettes``, or taken out; none is moved to another prompt.
 """
 
 from __future__ import annotations
