@@ -63,3 +63,8 @@ def test_the_score_of_record_is_that_of_every_predicted_row() -> None:
     total, folds = judge(RIGHT, DATA, "log_loss")
     assert total == pytest.approx(np.mean(np.log([0.9, 0.8, 0.7, 0.9])))
     assert len(folds) == 2
+
+
+def test_a_trial_that_its_curve_ended_has_no_score_and_is_no_error(tmp_path: Path) -> None:
+    outcome = outcome_of(_trial(tmp_path, np.full((4, 2), np.nan), status="pruned", fold_scores=[]), DATA, "accuracy")
+    assert (outcome["status"], outcome["score"], outcome["fold_scores"]) == ("pruned", None, [])

@@ -1,7 +1,14 @@
 """Pruning and keeping: judged by what has ended."""
 
+import random
+
+import optuna
+import pytest
+from optuna.pruners import SuccessiveHalvingPruner
+from optuna.trial import TrialState
+
 from autoagent.runs.state import TrialRecord
-from autoagent.search.pruning import prune_below, save_above
+from autoagent.search.pruning import prune_below, rung_floors, save_above
 
 
 def _trial(number: int, score: float, family: str = "a", status: str = "ok") -> TrialRecord:
@@ -27,3 +34,29 @@ def test_the_first_models_of_a_family_are_always_kept() -> None:
 def test_what_may_join_the_ensemble_is_kept() -> None:
     ended = [_trial(n, n / 100) for n in range(20)]
     assert save_above(ended, "a") == 0.12
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_rungs_decide_as_optunas_successive_halving_does(seed: int) -> None:
+    rng = random.Random(seed)
+    pruner = SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
+    study = optuna.create_study(pruner=pruner, direction="minimize")
+    curves: list[list[float]] = []
+    for _ in range(40):
+        trial, curve, floors = study.ask(), [], rung_floors(curves, least=0)
+        for rung in range(2):
+            curve.append(rng.random())
+            trial.report(curve[rung], step=2**rung)
+            floor = floors[rung] if rung < len(floors) else None
+            behind = floor is not None and curve[rung] > floor
+            assert trial.should_prune() == behind
+            if behind:
+                break
+        study.tell(trial, state=TrialState.PRUNED)
+        curves.append(curve)
+
+
+def test_a_few_curves_judge_no_other() -> None:
+    assert rung_floors([[0.5], [0.4], [0.3]]) == [None]
+    assert rung_floors([[0.5, 0.2], [0.4], [0.3], [0.6]]) == [0.4, None]
+    assert rung_floors([]) == []

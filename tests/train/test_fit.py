@@ -144,6 +144,20 @@ def test_the_curve_is_streamed_by_fold(run):
     assert all(set(row) == {"fold", "step", "value"} for row in rows)
 
 
+@pytest.mark.parametrize("family", ["lightgbm", "hist_gradient_boosting", "realmlp"])
+def test_a_curve_that_is_behind_at_a_rung_ends_the_trial_pruned_with_its_curve(run, family):
+    whole = go(job(run, family=family))
+    assert whole["status"] == "ok"
+    (reached,) = whole["rungs"]
+    behind = go(job(run, family=family, rung_floors=[reached - 1e-9], out=run / "trials" / "0002"))
+    assert (behind["status"], behind["score"], behind["fold_scores"], behind["saved"]) == ("pruned", None, [], False)
+    assert behind["rungs"] == whole["rungs"]
+    (cut,) = behind["curve"]
+    assert 0 < len(cut) < len(whole["curve"][0])
+    even = go(job(run, family=family, rung_floors=whole["rungs"], out=run / "trials" / "0003"))
+    assert even["score"] == whole["score"]
+
+
 @pytest.mark.parametrize("family", ["linear", "lightgbm", "hist_gradient_boosting", "catboost", "realmlp", "svm"])
 def test_a_refit_saves_one_model_of_all_rows_that_predicts_what_it_said(run, family):
     try:

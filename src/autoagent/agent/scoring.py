@@ -87,8 +87,10 @@ def outcome_of(trial: Path, data: TrainData, metric: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         return failed("error", f"no readable result: {error}")
     facts = {name: result[name] for name in ("status", "seconds", "predict_s", "model_bytes", "saved", "error")}
-    facts["cpu_s"] = result.get("cpu_s")
+    facts |= {"cpu_s": result.get("cpu_s"), "rungs": result.get("rungs", [])}
     if facts["status"] not in ("ok", "pruned"):
+        return {**facts, "score": None, "fold_scores": []}
+    if facts["status"] == "pruned" and not result["fold_scores"]:
         return {**facts, "score": None, "fold_scores": []}
     try:
         total, folds = judge(read_predictions(trial, data), data, metric)
@@ -96,6 +98,14 @@ def outcome_of(trial: Path, data: TrainData, metric: str) -> dict[str, Any]:
         return {**failed("error", str(error)), "seconds": facts["seconds"]}
     whole = facts["status"] == "ok"
     return {**facts, "score": total if whole else None, "fold_scores": folds}
+
+
+def read_rungs(result: Path) -> list[float]:
+    """Return the losses at the rungs that a trial's result file tells of; none where there is no such file."""
+    if not result.is_file():
+        return []
+    rungs: list[float] = json.loads(result.read_text(encoding="utf-8")).get("rungs", [])
+    return rungs
 
 
 def failed(status: str, error: str, *, seconds: float = 0.0) -> dict[str, Any]:

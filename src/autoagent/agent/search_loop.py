@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autoagent.agent.ideas import IdeaSource
@@ -12,16 +12,17 @@ from autoagent.agent.plan import Plan, cards
 from autoagent.agent.pool import Exit, Pool
 from autoagent.agent.recorder import Recorder
 from autoagent.agent.reserve import Reserve
-from autoagent.agent.scoring import TrainData, failed, outcome_of
+from autoagent.agent.scoring import TrainData, failed, outcome_of, read_rungs
 from autoagent.runs.folder import RunFolder
 from autoagent.runs.state import RunState, TrialRecord
 from autoagent.search.proposer import Proposal, Proposer, View
-from autoagent.search.pruning import prune_below, save_above
+from autoagent.search.pruning import prune_below, rung_floors, save_above
 from autoagent.search.trials_log import TrialsLog
 from autoagent.space import Config
 
 _LAST_START_S = 0.5  # nothing is started with less left than this
 _POLL_S = 0.2
+_UNCOMPARED = ("baseline", "default", "portfolio", "llm", "repeat")
 INTERRUPTED = "interrupted"  # the reason of a search that the user ended
 
 
@@ -68,6 +69,7 @@ class Search:
     ideas: IdeaSource
     reserve: Reserve
     interrupted: Callable[[], bool]
+    _rungs: dict[int, list[float]] = field(default_factory=dict)
 
     def run(self) -> str:
         """Search until a limit is reached and return why it ended."""
@@ -126,6 +128,8 @@ class Search:
 
     def _record(self, proposal: Proposal, number: int, left: float | None) -> None:
         facts: dict[str, Any] = {"trial": number, "family": proposal.family, "config": proposal.config}
+        seen = visible_trials(self.recorder.state, number, self.plan) or []
+        facts["rung_floors"] = self._rung_floors(proposal.family, proposal.source, seen)
         left_s = None if left is None else round(left, 2)
         self.recorder.record("proposed", {**facts, "source": proposal.source, "left_s": left_s})
 
@@ -150,12 +154,29 @@ class Search:
             "n_classes": self.data.n_classes,
             "seed": self.plan.seed,
             "threads": self.plan.threads,
+            "rung_floors": self._rung_floors(trial.family, trial.source, seen),
             "prune_below": prune_below(seen, len(self.data.folds)),
             "save_above": save_above(seen, trial.family),
             "save": True,
             "refit": self.plan.refit,
             "deadline_s": self.plan.trial_seconds() if left is None else max(left, 0.1),
         }
+
+    def _rung_floors(self, family: str, source: str, seen: Sequence[TrialRecord]) -> list[float | None]:
+        """Return what a trial's curve is compared with: the rungs of the family's trials that it may know.
+
+        Only what a sampler drew is compared; a portfolio is few and known to be good.
+        """
+        if source in _UNCOMPARED:
+            return []
+        mine = [self._rungs_of(trial.number) for trial in seen if trial.family == family]
+        return rung_floors([curve for curve in mine if curve])
+
+    def _rungs_of(self, number: int) -> list[float]:
+        if number not in self._rungs:
+            path = self.folder.trial(number) / "result.json"
+            self._rungs[number] = read_rungs(path)
+        return self._rungs[number]
 
     def _finish(self, ended: Exit) -> None:
         if ended.ending == "exited":

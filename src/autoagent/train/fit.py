@@ -26,6 +26,7 @@ from autoagent.space import JSONScalar
 from autoagent.train.features import fit_recipe
 from autoagent.train.learner import Array, FitContext, Fitted, Learner, Stepwise
 from autoagent.train.models import MODELS, ModelCard
+from autoagent.train.rungs import RUNGS, CurvePruned, Watch
 
 _RESERVE = 0.1  # share of the time kept for predicting, scoring and saving
 _MAX_RESERVE_S = 2.0
@@ -40,6 +41,7 @@ class Job(BaseModel):
     Attributes:
         data: folder of the training rows.
         out: folder of the trial.
+        rung_floors: for each rung of the family the validation loss above which the first fold is ended.
         prune_below: for each fold the running mean score below which the rest is skipped.
         refit: one model on all rows is saved instead of one for each fold.
         save_above: score from which the models are kept; None keeps them in any case.
@@ -57,6 +59,7 @@ class Job(BaseModel):
     n_classes: int = 0
     seed: int = 0
     threads: int = 1
+    rung_floors: list[float | None] = []
     prune_below: list[float] | None = None
     save_above: float | None = None
     save: bool = True
@@ -81,6 +84,7 @@ class _Progress:
     fold_scores: list[float] = field(default_factory=list)
     parts: list[_Part] = field(default_factory=list)
     curves: list[list[float]] = field(default_factory=list)
+    rungs: list[float] = field(default_factory=list)
     predict_s: float = 0.0
 
 
@@ -130,7 +134,12 @@ def _fit(job: Job, started: float) -> dict[str, Any]:
         if deadline is not None and number and deadline <= time.monotonic():
             status = "timeout"
             break
-        _fit_fold(job, learner, table, (number, train, valid), progress, deadline)
+        try:
+            _fit_fold(job, learner, table, (number, train, valid), progress, deadline)
+        except CurvePruned as behind:
+            sys.stderr.write(f"pruned: {behind}\n")
+            status = "pruned"
+            break
         if number < len(folds) - 1 and _is_pruned(job, progress.fold_scores):
             status = "pruned"
             break
@@ -150,13 +159,15 @@ def _fit_fold(
     recipe, X = fit_recipe(frame.iloc[train], table.schema.roles, y[train], job.task, learner.features, job.seed)
     X_valid = apply_recipe(recipe, frame.iloc[valid])
     with (job.out / "curve.jsonl").open("a", encoding="utf-8") as file:
-
-        def report(step: int, value: float) -> None:
-            file.write(json.dumps({"fold": number, "step": step, "value": value}) + "\n")
-            file.flush()
-
-        context = FitContext(job.task, job.n_classes, job.metric, job.seed + number, job.threads, deadline, report)
-        fitted = learner.fit(X, y[train], X_valid=X_valid, y_valid=y[valid], context=context)
+        watch = Watch(file, number, RUNGS.get(job.family, ()), job.rung_floors)
+        context = FitContext(job.task, job.n_classes, job.metric, job.seed + number, job.threads, deadline, watch)
+        try:
+            fitted = learner.fit(X, y[train], X_valid=X_valid, y_valid=y[valid], context=context)
+        except CurvePruned:
+            progress.curves.append(_thin(watch.curve))
+            raise
+        finally:
+            progress.rungs += watch.reached
     before = time.monotonic()
     prediction = fitted.predict(X_valid)
     progress.predict_s += time.monotonic() - before
@@ -190,6 +201,7 @@ def _conclude(
         "refit": refit,
         "error": "out of time before the last fold" if status == "timeout" else None,
         "curve": progress.curves,
+        "rungs": progress.rungs,
         "training": [facts for part in progress.parts if (facts := getattr(part.fitted, "facts", None))],
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -17,8 +16,22 @@ Matrix = NDArray[np.float32]
 Array = NDArray[np.float64]
 
 
-def ignore_step(step: int, value: float) -> None:
+def ignore_step(step: int, value: float, progress: float | None = None) -> None:
     """Report to nobody."""
+
+
+class Report(Protocol):
+    """What a learner tells while fitting; it may raise ``CurvePruned`` to end the fit."""
+
+    def __call__(self, step: int, value: float, progress: float | None = None) -> None:
+        """Take the validation loss after a step.
+
+        Args:
+            step: of the learner.
+            value: lower is better.
+            progress: of what two fits of a family have in common when their steps differ: a network's share of its
+                schedule, a booster's steps times its rate; None is not compared.
+        """
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,7 @@ class FitContext:
         seed: the same seed gives the same model.
         threads: that the numerical library may use.
         deadline: ``time.monotonic()`` by which to return what there is; None is no limit.
-        report: called with (step, validation loss) while fitting.
+        report: called while fitting.
         stop_at: where to stop instead of by the validation rows, in the unit of ``Stepwise.stopped_at``.
     """
 
@@ -42,7 +55,7 @@ class FitContext:
     seed: int = 0
     threads: int = 1
     deadline: float | None = None
-    report: Callable[[int, float], None] = ignore_step
+    report: Report = ignore_step
     stop_at: float | None = None
 
     def left_s(self) -> float:

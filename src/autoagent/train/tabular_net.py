@@ -214,7 +214,7 @@ def _epochs(
         if step % check_every == 0 or step == total:
             value = _judge(net, valid, context)
             curve.append(value)
-            context.report(step, value)
+            context.report(step, value, step / total)
             if value <= best:
                 best, state, kept = value, _copy(net), step / total
     net.load_state_dict(state)

@@ -102,7 +102,7 @@ class HistGradientBoosting:
             grown = len(model._predictors)
             loss = _loss(z, truth, codes, context.metric)
             curve.append(loss)
-            context.report(grown, loss)
+            context.report(grown, loss, grown * cast(float, self.config["learning_rate"]))
             if loss < best:
                 best, best_steps = loss, grown
         return FittedBooster(model, best_steps, codes, 0 if target else context.n_classes, target, curve)

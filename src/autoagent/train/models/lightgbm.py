@@ -181,7 +181,7 @@ def _watch(curve: list[float], rate: float, better_high: bool, context: FitConte
         loss = 1 - value if better_high else value
         curve.append(loss)
         if env.iteration % 10 == 0:
-            context.report(env.iteration, loss)
+            context.report(env.iteration, loss, env.iteration * rate)
         if loss < best * (1 - _LEAST_GAIN):
             best, best_step = loss, env.iteration
         per_step = (time.monotonic() - started) / (env.iteration + 1)
