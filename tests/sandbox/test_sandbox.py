@@ -247,7 +247,7 @@ def test_without_a_wall_the_level_is_none_and_it_must_be_asked_for(monkeypatch: 
     assert found.facts["files cannot be read"] is False
     assert "files cannot be read" in str(found)
     monkeypatch.setattr("autoagent.sandbox.sandbox.isolation", lambda: found)
-    with pytest.raises(UserError, match="--allow-unsandboxed"):
+    with pytest.raises(UserError, match=r"accept the risk with Sandbox\(allow_unsandboxed=True\)"):
         Sandbox(LIMITS).call("def f(): return 1", "f")
     with Sandbox(LIMITS, allow_unsandboxed=True) as sandbox:
         assert sandbox.call("def f(): return 1", "f") == 1

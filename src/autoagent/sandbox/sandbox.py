@@ -112,7 +112,7 @@ class Sandbox:
         if found.level == "none" and not self._allow_unsandboxed:
             raise UserError(
                 f"code that a model wrote cannot be contained on this machine ({found}); run on Linux 6.12 or newer "
-                "with the package sandlock, or accept the risk with allow_unsandboxed=True (--allow-unsandboxed)"
+                "with the package sandlock, or accept the risk with Sandbox(allow_unsandboxed=True)"
             )
         how = plan(found, processes=self.limits.processes or self._gpu, gpu=self._gpu, readable=self._readable)
         try:
