@@ -28,7 +28,7 @@ class Stub(Model):
         self.facts: dict[str, Any] = {"task": task, "target": "t", "classes": ["no", "yes"], "roles": roles}
         self.facts |= {"ranges": {"colour": ["red"]}}
         self._recipes = {}
-        self.schema = {"type": "object"}
+        self.schema = {"type": "object", "properties": {"x": {"type": ["number", "null"]}, "colour": {}}}
         self.classes_ = np.array(["no", "yes"], dtype=object)
         self.seen: list[pd.DataFrame] = []
 
@@ -155,7 +155,11 @@ def test_the_openapi_page_describes_a_row(url: str) -> None:
     status, page = _ask(f"{url}/openapi.json")
     assert status == 200
     schema = page["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert schema["properties"]["rows"]["items"] == {"type": "object"}
+    row = schema["properties"]["rows"]["items"]
+    assert row["properties"] == {
+        "x": {"type": ["number", "null"], "minimum": -1e30, "maximum": 1e30},
+        "colour": {},
+    }
 
 
 @pytest.mark.parametrize(
@@ -235,7 +239,7 @@ def test_the_schema_names_the_columns_and_describes_a_row(url: str) -> None:
     status, answer = _ask(f"{url}/schema")
     assert status == 200
     assert answer["roles"] == {"x": "numeric", "colour": "categorical"}
-    assert answer["input"] == {"type": "object"}
+    assert answer["input"]["properties"]["x"]["maximum"] == 1e30
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1]])

@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from autoagent.errors import UserError
-from autoagent.inference import InputError, Model
+from autoagent.inference import NUMBER_LIMIT, InputError, Model
 
 if TYPE_CHECKING:
     from starlette.middleware.base import RequestResponseEndpoint
@@ -89,7 +89,7 @@ def build_app(model: Model, *, token: str | None = None, body_s: float = BODY_S)
     @app.get("/schema", dependencies=[Depends(check)], responses={401: _REFUSALS[401]})
     def schema() -> dict[str, Any]:
         facts = model.facts
-        return {key: facts[key] for key in ("task", "target", "classes", "roles")} | {"input": model.schema}
+        return {key: facts[key] for key in ("task", "target", "classes", "roles")} | {"input": row_schema(model)}
 
     @app.post("/predict", dependencies=[Depends(check)], responses=_REFUSALS, openapi_extra=_body_schema(model))
     def predict(body: Annotated[bytes, Depends(_read_body)]) -> Predictions:
@@ -139,8 +139,21 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON value, write null for an unknown one")
 
 
+def row_schema(model: Model) -> dict[str, Any]:
+    """Return the JSON schema of one row, with the bounds that a cell is checked against."""
+    bounds: dict[str, dict[str, Any]] = {
+        "numeric": {"minimum": -NUMBER_LIMIT, "maximum": NUMBER_LIMIT},
+        "date": {"format": "date"},
+    }
+    columns = {
+        name: {**column, **bounds.get(model.facts["roles"].get(name, ""), {})}
+        for name, column in model.schema.get("properties", {}).items()
+    }
+    return {**model.schema, "properties": columns}
+
+
 def _body_schema(model: Model) -> dict[str, Any]:
-    rows = {"type": "array", "minItems": 1, "maxItems": MAX_ROWS, "items": model.schema}
+    rows = {"type": "array", "minItems": 1, "maxItems": MAX_ROWS, "items": row_schema(model)}
     body = {"type": "object", "properties": {"rows": rows}, "required": ["rows"], "additionalProperties": False}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}}
 
