@@ -21,6 +21,7 @@
 #define JOIN(a, b) a##b
 #define NAMED(prefix, name) JOIN(prefix, name)
 #define WIDE_UNIT 1024
+#define AHEAD 2
 #define LATTICE 0x9E370000u
 #define HALF_STEP 0x8000u
 #define NEAREST 0x80000000u
@@ -420,6 +421,18 @@ static void any_unit(const tensor *t, const numbers *all, int64_t unit) {
     else if (copied) memcpy((float *)t->param + start, p, n * sizeof(float));
 }
 
+/* Ask for the first bytes of a tensor that comes soon: many small tensors lie scattered in memory. */
+static void expect(const tensor *t) {
+    const int64_t size = t->dtype == 1 ? 2 : 4, bytes = t->numel * size < 256 ? t->numel * size : 256;
+    const int64_t stored = t->bits == 32 ? bytes : 64;
+    for (int64_t i = 0; i < bytes; i += 64) {
+        __builtin_prefetch((const char *)t->param + i, 1);
+        __builtin_prefetch((const char *)t->grad + i);
+    }
+    for (int s = 0; s < 3 && t->state[s]; s++)
+        for (int64_t i = 0; i < stored; i += 64) __builtin_prefetch((const char *)t->state[s] + i, 1);
+}
+
 /* tensors: `count` of them and one more that holds the total in first_unit. */
 void autoagent_step(const tensor *tensors, int64_t count, int64_t units, const numbers *all, int threads) {
     (void)threads;
@@ -437,8 +450,10 @@ void autoagent_step(const tensor *tensors, int64_t count, int64_t units, const n
             if (tensors[middle + 1].first_unit <= unit) low = middle + 1;
             else high = middle;
         }
-        for (; unit < end; low++)
+        for (; unit < end; low++) {
+            if (low + AHEAD < count) expect(tensors + low + AHEAD);
             for (; unit < end && unit < tensors[low + 1].first_unit; unit++)
                 any_unit(tensors + low, all, unit - tensors[low].first_unit);
+        }
     }
 }

@@ -57,14 +57,15 @@ def why_not(param: Tensor, rule: Rule, block: int) -> str:
     return build.load(rule.name, 8, block).reason
 
 
-_grad_of, _scalars_of, _dtype_of = attrgetter("grad"), attrgetter("scalars"), attrgetter("dtype")
+_scalars_of, _dtype_of = attrgetter("scalars"), attrgetter("dtype")
 
 
 @dataclass
 class Batch:
     """Jobs of one library, described for C; the tensors are held so that no pointer dangles.
 
-    Whatever is done for every job here is done by ``map``: in a step of 10,000 small tensors that is the cost.
+    In a step of 10,000 small tensors the cost is what Python does for each of them, so each is looked at once. A
+    parameter whose address has not changed is taken to have kept its layout.
 
     Attributes:
         library: the compiled kernel.
@@ -72,7 +73,8 @@ class Batch:
         params: their parameters.
         dtypes: those of the parameters when the descriptors were made.
         held: their states.
-        records: the descriptors.
+        records: the descriptors; the parameters' addresses as ``refresh`` found them.
+        in_place: whether all parameters are contiguous.
     """
 
     library: ctypes.CDLL
@@ -81,31 +83,39 @@ class Batch:
     dtypes: Sequence[torch.dtype]
     held: Sequence[Tensor]
     records: _Records
+    in_place: bool = False
 
-    def is_stale(self) -> bool:
-        """Return whether a parameter has got another dtype or size since the descriptors were made."""
-        if np.array_equal(self.records["param"][:-1], _pointers(self.params)):
-            return False
+    def refresh(self) -> bool:
+        """Take the parameters' addresses; return whether the descriptors hold for them: same dtypes, same sizes."""
+        pointers = _pointers(self.params)
+        if np.array_equal(self.records["param"][:-1], pointers):
+            return True
+        self.records["param"][:-1] = pointers
+        self.in_place = all(map(Tensor.is_contiguous, self.params))
         sizes = [param.numel() for param in self.params]
-        return [*map(_dtype_of, self.params)] != self.dtypes or bool((self.records["numel"][:-1] != sizes).any())
+        return [*map(_dtype_of, self.params)] == self.dtypes and bool((self.records["numel"][:-1] == sizes).all())
 
     def run(self) -> None:
         """Do all jobs with their gradients and numbers of this step."""
-        records, params, grads = self.records, self.params, [*map(_grad_of, self.jobs)]
-        if [*map(_dtype_of, grads)] != self.dtypes:
-            grads = [grad.to(dtype) for grad, dtype in zip(grads, self.dtypes, strict=True)]
-        if not all(map(Tensor.is_contiguous, grads)):
-            grads = [grad.contiguous() for grad in grads]
-        in_place = all(map(Tensor.is_contiguous, params))
-        if not in_place:
+        records, params = self.records, self.params
+        pointers, copies = [], []
+        for job, dtype in zip(self.jobs, self.dtypes, strict=True):
+            grad = job.grad
+            if grad.dtype is not dtype or not grad.is_contiguous():
+                grad = grad.to(dtype).contiguous()
+                copies.append(grad)
+            pointers.append(grad.data_ptr())
+        records["grad"][:-1] = pointers
+        if not self.in_place:
             params = [param.contiguous() for param in params]
-        records["param"][:-1], records["grad"][:-1] = _pointers(params), _pointers(grads)
+            records["param"][:-1] = _pointers(params)
         numbers = self._number()
         threads = 1 if int(records["numel"][-1]) < _ONE_THREAD_BELOW else torch.get_num_threads()
         units = int(records["first_unit"][-1])
         self.library.autoagent_step(records.ctypes.data, len(self.jobs), units, numbers.ctypes.data, threads)
-        if in_place:
+        if self.in_place:
             return
+        records["param"][:-1] = _pointers(self.params)
         for param, stepped in zip(self.params, params, strict=True):
             if stepped is not param:
                 param.copy_(stepped)
@@ -113,10 +123,15 @@ class Batch:
     def _number(self) -> _Records:
         """Write into the descriptors which row of the returned scalars is whose."""
         scalars = [*map(_scalars_of, self.jobs)]
-        rows = {key: row for row, key in enumerate(dict.fromkeys(map(id, scalars)))}
-        self.records["numbers"][:-1] = [rows[id(one)] for one in scalars] if len(rows) > 1 else 0
-        found = np.zeros(len(rows), dtype=_NUMBERS)
-        for row, (numbers, key) in enumerate({id(one): one for one in scalars}.values()):
+        if scalars.count(scalars[0]) == len(scalars):
+            distinct = scalars[:1]
+            self.records["numbers"][:-1] = 0
+        else:
+            distinct = [*{id(one): one for one in scalars}.values()]
+            rows = {id(one): row for row, one in enumerate(distinct)}
+            self.records["numbers"][:-1] = [rows[id(one)] for one in scalars]
+        found = np.zeros(len(distinct), dtype=_NUMBERS)
+        for row, (numbers, key) in enumerate(distinct):
             found["h"][row, : len(numbers)], found["round_key"][row] = numbers, key
         return found
 
@@ -157,7 +172,6 @@ def _batch(library: ctypes.CDLL | None, jobs: Sequence[Job]) -> Batch:
     unit = np.array([_unit(job) for job in jobs], dtype=np.int64)
     records["first_unit"][1:] = np.cumsum(-(-records["numel"][:-1] // unit))
     params = [job.param for job in jobs]
-    records["param"][:-1] = _pointers(params)
     return Batch(library, jobs, params, [*map(_dtype_of, params)], held, records)
 
 

@@ -25,8 +25,10 @@ class Engine:
 
     def run(self, jobs: list[Job]) -> None:
         """Update the parameters and states of all jobs in place."""
-        if jobs != self._jobs or any(batch.is_stale() for batch in self._batches):
+        if jobs != self._jobs or not all([batch.refresh() for batch in self._batches]):
             self._prepare(jobs)
+            for batch in self._batches:
+                batch.refresh()
         for batch in self._batches:
             batch.run()
         for job, kernel in self._alone:
