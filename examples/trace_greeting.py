@@ -37,7 +37,7 @@ for num_runs in range(1, 5):
     is_right = answer.data == "Hola, Sam"
     optimizer.zero_feedback()
     optimizer.backward(answer, Feedback(float(is_right), "good" if is_right else "Sam expects Spanish: Hola, Sam"))
-    print(f"run {num_runs}: {answer.data!r} -> {optimizer.step().status}")  # asks nobody once it passed
+    print(f"run {num_runs}: {answer.data!r} ->", (step := optimizer.step()).status, step.message)
 
 print(show(answer))
 print(f"'Hello {{name}}' -> {template.data!r} after {num_runs} runs, {optimizer.num_calls} calls; replies: {llm.name}")
