@@ -245,6 +245,7 @@ def test_the_schema_names_the_columns_and_describes_a_row(url: str) -> None:
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1]])
 def test_without_the_token_nothing_is_told(guarded: str, token: str) -> None:
     assert _ask(f"{guarded}/schema", token=token)[0] == 401
+    assert _ask(f"{guarded}/openapi.json", token=token)[0] == 401
     assert _ask(f"{guarded}/predict", {"rows": [{"x": 1}]}, token=token)[0] == 401
 
 

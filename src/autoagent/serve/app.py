@@ -78,13 +78,17 @@ def build_app(model: Model, *, token: str | None = None, body_s: float = BODY_S)
         if token is not None and not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
             raise HTTPException(401, "a bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
 
-    app = FastAPI(title="autoagent model", docs_url=None, redoc_url=None)
+    app = FastAPI(title="autoagent model", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.body_s = body_s
     app.middleware("http")(_limit_size)
 
     @app.get("/health")
     def health() -> dict[str, str]:
         return {"status": "ok"}
+
+    @app.get("/openapi.json", dependencies=[Depends(check)], include_in_schema=False)
+    def page() -> dict[str, Any]:
+        return app.openapi()
 
     @app.get("/schema", dependencies=[Depends(check)], responses={401: _REFUSALS[401]})
     def schema() -> dict[str, Any]:
