@@ -124,6 +124,23 @@ def test_an_address_that_others_reach_without_a_token_is_warned_of(delivered: Pa
     assert "warning: whoever reaches 0.0.0.0 can use this model; set AUTOAGENT_TOKEN" in log.read_text()
 
 
+def test_clients_that_hang_up_leave_no_trace_in_the_log(
+    server: tuple[subprocess.Popen[bytes], str], tmp_path: Path
+) -> None:
+    process, url = server
+    host, port = url.removeprefix("http://").split(":")
+    body = json.dumps({"rows": [ROW] * 50}).encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: here\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    for sent in (head, head + body[:9], head + body):
+        with socket.create_connection((host, int(port)), timeout=20) as client:
+            client.sendall(sent)
+            time.sleep(0.2)
+    assert _ask(f"{url}/health")[0] == 200
+    process.send_signal(signal.SIGTERM)
+    process.wait(20)
+    assert "Traceback" not in (tmp_path / "log.txt").read_text()
+
+
 def test_requests_under_way_are_answered_before_it_ends(server: tuple[subprocess.Popen[bytes], str]) -> None:
     process, url = server
     host, port = url.removeprefix("http://").split(":")

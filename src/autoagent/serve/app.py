@@ -16,6 +16,7 @@ import pandas as pd
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 
 from autoagent.errors import UserError
 from autoagent.inference import NUMBER_LIMIT, InputError, Model
@@ -46,6 +47,8 @@ async def _read_body(request: Request) -> bytes:
     seconds: float = request.app.state.body_s
     try:
         return await asyncio.wait_for(request.body(), seconds)
+    except ClientDisconnect:
+        raise HTTPException(400, "the client went away before its body had arrived") from None
     except TimeoutError:
         raise HTTPException(408, f"the body did not arrive within {seconds:g} s") from None
 
@@ -147,7 +150,7 @@ def row_schema(model: Model) -> dict[str, Any]:
     """Return the JSON schema of one row, with the bounds that a cell is checked against."""
     bounds: dict[str, dict[str, Any]] = {
         "numeric": {"minimum": -NUMBER_LIMIT, "maximum": NUMBER_LIMIT},
-        "date": {"format": "date"},
+        "date": {"anyOf": [{"format": "date"}, {"format": "date-time"}, {"maxLength": 0}]},  # an empty text is nothing
     }
     columns = {
         name: {**column, **bounds.get(model.facts["roles"].get(name, ""), {})}
