@@ -161,7 +161,7 @@ def test_an_example_asks_a_real_endpoint_in_the_same_way() -> None:
         said = ran("trace_greeting.py", "--llm", f"{server.url}#tiny-1")
     assert "'Hello {name}' -> 'Hola, {name}' after 4 runs, 1 calls; replies: tiny-1" in said
     assert [body["model"] for body in server.bodies] == ["tiny-1"]
-    assert "Sam expects Spanish" in server.bodies[0]["messages"][0]["content"]
+    assert "Greet Sam in Spanish" in server.bodies[0]["messages"][0]["content"]
 
 
 def test_the_code_of_the_page_on_optimizers_runs(tmp_path: Path) -> None:
