@@ -124,3 +124,34 @@ def test_bfloat16_matrices_step() -> None:
     assert p.dtype == torch.bfloat16
     assert torch.isfinite(p).all()
     assert not torch.equal(p, before)
+
+
+@pytest.mark.parametrize("code", ["log", "linear", "dynamic"])
+@pytest.mark.parametrize(("bits", "other"), [(8, 4), (8, 32), (4, 8), (32, 8)])
+def test_a_stored_momentum_changes_its_bits_on_load(bits: int, other: int, code: Any) -> None:
+    params = _weights((80, 90))
+    optim = Muon(params, state_bits=bits, momentum_code=code)
+    _run(optim, params, 3)
+    momentum = optim.fp32_state_dict()["state"][0]["momentum_buffer"]
+    state = optim.state_dict()
+    state["param_groups"][0] |= {"state_bits": other}
+    again = Muon(params, state_bits=other)
+    again.load_state_dict(state)
+    params[0].grad = torch.zeros(80, 90)
+    again._due(again.param_groups[0])  # makes the state, takes no step
+    after = again.fp32_state_dict()["state"][0]["momentum_buffer"]
+    assert (momentum - after).norm() < {32: 1e-6, 8: 0.02, 4: 0.3}[other] * momentum.norm()
+    assert (again.state[params[0]]["momentum_buffer"].dtype == torch.uint8) == (other < 32)
+
+
+@pytest.mark.parametrize("code", ["log", "linear", "dynamic"])
+def test_torch_loads_what_any_code_exports(code: Any) -> None:
+    params, exact = _weights((80, 90)), _weights((80, 90))
+    optim, truth = Muon(params, state_bits=8, momentum_code=code), Muon(exact, state_bits=32)
+    _run(optim, params, 3)
+    _run(truth, exact, 3)
+    theirs = torch.optim.Muon(params)
+    theirs.load_state_dict(optim.fp32_state_dict())
+    found, true = theirs.state[params[0]]["momentum_buffer"], truth.state[exact[0]]["momentum_buffer"]
+    assert found.dtype == torch.float32
+    assert (found - true).norm() < 0.05 * true.norm()

@@ -33,7 +33,7 @@ def rows() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("part", ["codes", "scales", "values"])
 def test_every_code_scale_and_value_equals_the_reference(rows: list[dict[str, Any]], part: str) -> None:
     assert len(rows) == 5
-    assert all(row["cases"] == 33 for row in rows)
+    assert all(row["cases"] == 18 for row in rows)
     assert [row[part] for row in rows] == [0] * 5
 
 

@@ -8,8 +8,8 @@ import torch
 from autoagent.ops.codes import LOG4, LOG4U, LOG8, LOG8U, LogCode
 from autoagent.ops.kernels import reference, triton_blocks
 
-_SIZES = (1, 15, 127, 128, 129, 255, 256, 257, 511, 513, 4097)
-_KEYS = (None, 1, 0xDEADBEEF)
+_SIZES = (1, 127, 128, 129, 255, 256, 257, 513, 771)
+_KEYS = (None, 0xDEADBEEF)
 
 
 def values_of(n: int, code: LogCode) -> torch.Tensor:
