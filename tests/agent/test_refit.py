@@ -8,7 +8,10 @@ import autoagent
 from autoagent.agent.finish import read_json
 from autoagent.agent.plan import Plan
 from autoagent.agent.replay import replay
+from autoagent.data.seal import read_folds
 from autoagent.runs.folder import RunFolder, list_runs
+from autoagent.runs.journal import read_events
+from autoagent.runs.state import fold
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +45,21 @@ def test_without_limits_the_models_of_the_folds_are_delivered(tmp_path: Path) ->
     facts = read_json(run.root / "export.json")
     assert not Plan.model_validate(read_json(run.plan)).refit
     assert facts["n_parts"] == 5 * facts["n_members"]
+
+
+def test_the_best_trials_are_repeated_with_other_folds_delivered_together_and_replayed(tmp_path: Path) -> None:
+    autoagent.run("breast_cancer", "accuracy, use only linear models", out=tmp_path, max_trials=20, workers=2)
+    run = list_runs(tmp_path)[0]
+    state = fold(read_events(run.journal))
+    again = [trial for trial in state.trials.values() if trial.repeats is not None]
+    assert again
+    for trial in again:
+        original = state.trials[trial.repeats]
+        assert (trial.family, trial.config, trial.source) == (original.family, original.config, "repeat")
+        mine, theirs = (read_folds(place) for place in (run.trial(trial.number), run.data))
+        assert any(set(a) != set(b) for (_, a), (_, b) in zip(mine, theirs, strict=True))
+    assert state.selection is not None
+    weights = dict(state.selection.members)
+    assert all(weights.get(trial.number) == weights.get(trial.repeats) for trial in again)
+    assert read_json(run.root / "export.json")["max_onnx_difference"] < 1e-4
+    assert replay(run.root).differences == []

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from autoagent.agent.plan import Plan
 from autoagent.agent.pool import Pool
 from autoagent.agent.prepare import write_json
 from autoagent.agent.recorder import Recorder
 from autoagent.agent.reserve import Reserve
-from autoagent.agent.scoring import TrainData, read_predictions
+from autoagent.agent.scoring import Array, TrainData, read_predictions
 from autoagent.data.metrics import METRICS
 from autoagent.data.seal import read_schema
 from autoagent.errors import AutoAgentError, DataError, TrialFailed
@@ -138,7 +140,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def candidates(state: RunState) -> list[TrialRecord]:
     """Return the best whole trials whose models are on disk, best first; the earlier of equals first."""
-    kept = [trial for _, trial in sorted(state.trials.items()) if trial.is_whole and trial.saved]
+    kept = [t for _, t in sorted(state.trials.items()) if t.is_whole and t.saved and t.repeats is None]
     return sorted(kept, key=lambda trial: -(trial.score or 0.0))[:_CANDIDATES]
 
 
@@ -153,24 +155,41 @@ def select(state: RunState, folder: RunFolder, plan: Plan, data: TrainData, *, m
         lost = [f"{t.family}: {t.error}" for t in state.trials.values() if t.error][:3]
         time = "" if plan.limits.seconds is None else f" within {plan.limits.seconds:g} s; give it more time"
         raise TrialFailed(f"no trial could be delivered; {'; '.join(lost) or f'none ended{time}'}", kind="error")
-    size = plan.limits.model_size_mb
+    size, alike = plan.limits.model_size_mb, with_repeats(state, kept)
     options: dict[str, Any] = {
-        "sizes": {t.number: t.model_bytes for t in kept},
-        "predict_s": {t.number: t.predict_s for t in kept},
+        "sizes": {t.number: sum(one.model_bytes for one in alike[t.number]) for t in kept},
+        "predict_s": {t.number: sum(one.predict_s for one in alike[t.number]) for t in kept},
         "seed": plan.seed,
         "max_predict_s": None,
         "max_members": max_members,
     }
-    oofs = {t.number: read_predictions(folder.trial(t.number), data) for t in kept}
+    oofs = {t.number: _average([read_predictions(folder.trial(o.number), data) for o in alike[t.number]]) for t in kept}
     limit = None if size is None else int(size * 1e6) - _OVERHEAD_BYTES
     try:
-        return choose(oofs, data.y, plan.metric, max_bytes=limit, **options)
+        return _unfolded(choose(oofs, data.y, plan.metric, max_bytes=limit, **options), alike)
     except DataError:
         if limit is None:
             raise
         smallest = min(kept, key=lambda t: t.model_bytes)
         one = {smallest.number: oofs[smallest.number]}
-        return choose(one, data.y, plan.metric, max_bytes=None, **options)
+        return _unfolded(choose(one, data.y, plan.metric, max_bytes=None, **options), alike)
+
+
+def with_repeats(state: RunState, kept: Sequence[TrialRecord]) -> dict[int, list[TrialRecord]]:
+    """Return each trial together with those that cross-validated it again."""
+    again = [t for _, t in sorted(state.trials.items()) if t.repeats is not None and t.is_whole and t.saved]
+    return {t.number: [t, *(other for other in again if other.repeats == t.number)] for t in kept}
+
+
+def _average(predictions: Sequence[Array]) -> Array:
+    """Average cross-validations of one configuration; each row is NaN where one of them did not predict it."""
+    return np.asarray(np.mean(predictions, axis=0))
+
+
+def _unfolded(chosen: Selection, alike: Mapping[int, Sequence[TrialRecord]]) -> Selection:
+    """Give the trials that were averaged to one member an even share of its weight each."""
+    members = [(one.number, w / len(alike[m])) for m, w in chosen.members for one in alike[m]]
+    return replace(chosen, members=tuple(members))
 
 
 def limit_rows(plan: Plan, export: Mapping[str, Any], test: Mapping[str, Any] | None) -> list[dict[str, Any]]:

@@ -124,6 +124,7 @@ class Plan(BaseModel):
         deterministic: proposals see trials by number, not by time of ending; so when no clock limits the run.
         memory_bytes: resident memory of one trial.
         refit: a trial delivers one model of all rows, stopped where its folds were best, not the models of its folds.
+        repeats: the best trials may be cross-validated again with other folds when no trial gains any more.
         reasons: one sentence for each decision.
     """
 
@@ -142,6 +143,7 @@ class Plan(BaseModel):
     sampler: str
     deterministic: bool
     refit: bool = False
+    repeats: bool = False
     limits: PlanLimits
     reasons: list[str] = Field(default_factory=list)
 
@@ -166,6 +168,7 @@ def make_plan(spec: TaskSpec, resolved: Resolved, card: DataCard, settings: Sett
     limits = _limits(spec, settings, reasons)
     workers = _workers(spec, settings)
     split, folds = _split(spec, resolved, reasons), _folds(spec, card, limits, reasons)
+    refit = _refit(split, folds, limits, reasons)
     memory = int(0.8 * psutil.virtual_memory().available / workers)
     return Plan(
         task=resolved.task,
@@ -175,7 +178,8 @@ def make_plan(spec: TaskSpec, resolved: Resolved, card: DataCard, settings: Sett
         excluded=spec.data.features_exclude or [],
         split=split,
         n_folds=folds,
-        refit=_refit(split, folds, limits, reasons),
+        refit=refit,
+        repeats=not refit and folds > 1 and split.kind in ("random", "stratified"),
         n_workers=workers,
         memory_bytes=memory,
         seed=settings.seed,

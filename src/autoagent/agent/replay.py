@@ -79,8 +79,9 @@ def _proposals(events: list[Event], plan: Plan) -> tuple[list[str], int]:
         if event.kind == "proposed":
             view = view_of(state, plan, ideas.legal(state), left_s=event.data["left_s"])
             again = None if view is None else proposer.propose(view)
-            made = None if again is None else (again.family, again.config, again.source)
-            if made != (event.data["family"], event.data["config"], event.data["source"]):
+            made = None if again is None else (again.family, again.config, again.source, again.repeats)
+            told = event.data
+            if made != (told["family"], told["config"], told["source"], told.get("repeats")):
                 differences.append(f"trial {event.data['trial']}: {made} instead of {event.data}")
             count += 1
         state = step(state, event)

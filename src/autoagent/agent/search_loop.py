@@ -13,9 +13,11 @@ from autoagent.agent.pool import Exit, Pool
 from autoagent.agent.recorder import Recorder
 from autoagent.agent.reserve import Reserve
 from autoagent.agent.scoring import TrainData, failed, outcome_of, read_rungs
+from autoagent.data.seal import OWN_FOLDS, Folds, write_folds
+from autoagent.data.splits import other_folds
 from autoagent.runs.folder import RunFolder
 from autoagent.runs.state import RunState, TrialRecord
-from autoagent.search.proposer import Proposal, Proposer, View
+from autoagent.search.proposer import Proposal, Proposer, View, trial_seed
 from autoagent.search.pruning import prune_below, rung_floors, save_above
 from autoagent.search.trials_log import TrialsLog
 from autoagent.space import Config
@@ -129,6 +131,8 @@ class Search:
     def _record(self, proposal: Proposal, number: int, left: float | None) -> None:
         facts: dict[str, Any] = {"trial": number, "family": proposal.family, "config": proposal.config}
         seen = visible_trials(self.recorder.state, number, self.plan) or []
+        if proposal.repeats is not None:
+            facts["repeats"] = proposal.repeats
         facts["rung_floors"] = self._rung_floors(proposal.family, proposal.source, seen)
         left_s = None if left is None else round(left, 2)
         self.recorder.record("proposed", {**facts, "source": proposal.source, "left_s": left_s})
@@ -137,10 +141,13 @@ class Search:
         out = self.folder.trial(trial.number)
         shutil.rmtree(out, ignore_errors=True)  # what a killed attempt left is not a result
         out.mkdir(parents=True)
+        if trial.repeats is not None:
+            write_folds(out / OWN_FOLDS, self._other_folds(trial.number))
         self.pool.submit(self._job(trial), preload=cards()[trial.family].preload)
 
     def _job(self, trial: TrialRecord) -> dict[str, Any]:
         seen = visible_trials(self.recorder.state, trial.number, self.plan) or []
+        seen, again = [other for other in seen if other.repeats is None], trial.repeats is not None
         left = self._left_s()
         return {
             "kind": "fit",
@@ -155,12 +162,20 @@ class Search:
             "seed": self.plan.seed,
             "threads": self.plan.threads,
             "rung_floors": self._rung_floors(trial.family, trial.source, seen),
-            "prune_below": prune_below(seen, len(self.data.folds)),
-            "save_above": save_above(seen, trial.family),
+            "prune_below": None if again else prune_below(seen, len(self.data.folds)),
+            "save_above": None if again else save_above(seen, trial.family),
             "save": True,
             "refit": self.plan.refit,
             "deadline_s": self.plan.trial_seconds() if left is None else max(left, 0.1),
         }
+
+    def _other_folds(self, number: int) -> Folds:
+        return other_folds(
+            self.data.y,
+            stratified=self.plan.split.kind == "stratified",
+            parts=len(self.data.folds),
+            seed=trial_seed(self.plan.seed, number),
+        )
 
     def _rung_floors(self, family: str, source: str, seen: Sequence[TrialRecord]) -> list[float | None]:
         """Return what a trial's curve is compared with: the rungs of the family's trials that it may know.

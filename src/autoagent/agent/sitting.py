@@ -177,7 +177,7 @@ class Sitting:
 def proposer_of(plan: Plan, arms: list[Arm]) -> Proposer:
     """Return the proposer of a plan; the search and `replay` share it."""
     build = cast("Callable[..., BaseSampler]", family("samplers")[plan.sampler].load())
-    return Proposer(arms, seed=plan.seed, sampler=plan.sampler, build=build)
+    return Proposer(arms, seed=plan.seed, sampler=plan.sampler, build=build, repeats=plan.repeats)
 
 
 def idea_facts(folder: RunFolder, plan: Plan) -> dict[str, object]:

@@ -18,6 +18,9 @@ from autoagent.data.splits import Split
 from autoagent.data.table import Role, Task
 from autoagent.errors import RunFolderError
 
+Folds = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+OWN_FOLDS = "folds.npz"  # in the data folder for all trials, in a trial's folder for that one
+
 
 class Schema(BaseModel):
     """What a model takes and gives; the file beside the rows.
@@ -56,8 +59,7 @@ def write_split(run: Path, frame: pd.DataFrame, y: NDArray[np.float64], split: S
     features.iloc[split.test_rows].reset_index(drop=True).to_parquet(sealed / "test.parquet")
     np.save(data / "y.npy", y[split.train_rows], allow_pickle=False)
     np.save(sealed / "test_y.npy", y[split.test_rows], allow_pickle=False)
-    folds = {f"{part}{i}": rows for i, fold in enumerate(split.folds) for part, rows in zip("tv", fold, strict=True)}
-    np.savez(data / "folds.npz", allow_pickle=False, **folds)
+    write_folds(data / OWN_FOLDS, list(split.folds))
     (data / "schema.json").write_text(schema.model_dump_json(indent=1), encoding="utf-8")
     facts = {
         "kind": split.kind,
@@ -70,10 +72,21 @@ def write_split(run: Path, frame: pd.DataFrame, y: NDArray[np.float64], split: S
     _write_whole(run / "split.json", json.dumps(facts, indent=1))
 
 
-def read_folds(data: Path) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def read_folds(data: Path) -> Folds:
     """Read the folds that ``write_split`` wrote."""
-    with np.load(data / "folds.npz", allow_pickle=False) as arrays:
+    with np.load(data / OWN_FOLDS, allow_pickle=False) as arrays:
         return [(arrays[f"t{i}"], arrays[f"v{i}"]) for i in range(len(arrays.files) // 2)]
+
+
+def write_folds(path: Path, folds: Folds) -> None:
+    """Write ``(train, valid)`` positions."""
+    arrays = {f"{side}{i}": rows for i, fold in enumerate(folds) for side, rows in zip("tv", fold, strict=True)}
+    np.savez(path, allow_pickle=False, **arrays)
+
+
+def folds_of(trial: Path, data: Path) -> Folds:
+    """Return a trial's own folds, or those of all."""
+    return read_folds(trial if (trial / OWN_FOLDS).exists() else data)
 
 
 def read_schema(data: Path) -> Schema:

@@ -117,6 +117,11 @@ def make_split(
     return Split(train, test, tuple(folds), kind, digest.hexdigest())
 
 
+def other_folds(y: NDArray[np.float64], *, stratified: bool, parts: int, seed: int) -> list[tuple[Rows, Rows]]:
+    """Divide the training rows ``y`` once more, as ``make_split`` does without groups or time, by another seed."""
+    return _partition(y, None, "stratified" if stratified else "random", parts=parts, seed=seed)
+
+
 def _partition(
     y: NDArray[np.float64], groups: NDArray[Any] | None, kind: Kind, *, parts: int, seed: int
 ) -> list[tuple[Rows, Rows]]:

@@ -28,6 +28,7 @@ class TrialRecord:
         model_bytes: size of the saved models.
         saved: its fitted models are on disk.
         error: why it failed.
+        repeats: the trial of the same configuration that it cross-validates again, with other folds.
     """
 
     number: int
@@ -42,6 +43,7 @@ class TrialRecord:
     model_bytes: int = 0
     saved: bool = False
     error: str | None = None
+    repeats: int | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -197,7 +199,11 @@ def _step(state: RunState, event: Event) -> RunState:
 
 def _proposed(data: Mapping[str, Any]) -> TrialRecord:
     return TrialRecord(
-        number=int(data["trial"]), family=data["family"], config=dict(data["config"]), source=data["source"]
+        number=int(data["trial"]),
+        family=data["family"],
+        config=dict(data["config"]),
+        source=data["source"],
+        repeats=data.get("repeats"),
     )
 
 

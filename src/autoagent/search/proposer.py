@@ -8,12 +8,13 @@ import math
 import random
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import optuna
 from optuna.samplers import BaseSampler
 
 from autoagent.runs.state import TrialRecord
+from autoagent.search.repeats import next_repeat
 from autoagent.search.samplers.native import quiet_optuna
 from autoagent.search.trials_log import ask_config, frozen_trial
 from autoagent.space import Config, Space
@@ -43,11 +44,16 @@ class Arm:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What to try next, and who says so."""
+    """What to try next, and who says so.
+
+    Attributes:
+        repeats: number of the trial that it cross-validates again.
+    """
 
     family: str
     config: Config
     source: str
+    repeats: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,12 +78,21 @@ class View:
 class Proposer:
     """Proposes trials from views. It keeps Optuna studies only to avoid rebuilding them."""
 
-    def __init__(self, arms: Sequence[Arm], *, seed: int, sampler: str, build: Callable[..., BaseSampler]) -> None:
+    def __init__(
+        self,
+        arms: Sequence[Arm],
+        *,
+        seed: int,
+        sampler: str,
+        build: Callable[..., BaseSampler],
+        repeats: bool = False,
+    ) -> None:
         quiet_optuna()
         self._arms = {arm.name: arm for arm in arms}
         self._seed = seed
         self._sampler = sampler
         self._build = build
+        self._repeats = repeats
         self._studies: dict[str, tuple[list[TrialRecord], optuna.Study]] = {}
         self._keys: dict[int, tuple[Config, str]] = {}
 
@@ -89,6 +104,10 @@ class Proposer:
             return opening
         if (idea := _idea(open_arms, tried, view)) is not None:
             return idea
+        again = next_repeat(view.ended, view.proposed) if self._repeats else None
+        if again is not None and any(arm.name == again.family for arm in open_arms):
+            return Proposal(again.family, dict(again.config), "repeat", again.number)
+        view = replace(view, ended=[trial for trial in view.ended if trial.repeats is None])
         rng = random.Random(f"{self._seed}:{view.number}")
         while open_arms:
             arm = rng.choices(open_arms, weights=family_weights(open_arms, view.ended))[0]

@@ -18,7 +18,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from autoagent.data.metrics import score
-from autoagent.data.seal import Schema, read_folds, read_schema
+from autoagent.data.seal import Schema, folds_of, read_schema
 from autoagent.data.table import Task
 from autoagent.errors import DataError
 from autoagent.inference import apply_recipe
@@ -124,7 +124,7 @@ def model_card(family: str) -> ModelCard:
 def _fit(job: Job, started: float) -> dict[str, Any]:
     card = model_card(job.family)
     learner = cast("Learner", cast(Any, card.load())(card.space.check(job.config)))
-    frame, folds = pd.read_parquet(job.data / "train.parquet", use_threads=False), read_folds(job.data)
+    frame, folds = pd.read_parquet(job.data / "train.parquet", use_threads=False), folds_of(job.out, job.data)
     table = _Table(frame, np.load(job.data / "y.npy", allow_pickle=False), read_schema(job.data))
     shape = (len(frame),) if job.task == "regression" else (len(frame), job.n_classes)
     progress = _Progress(np.full(shape, np.nan, dtype=np.float64))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from autoagent.data.seal import read_folds
+from autoagent.data.seal import folds_of
 from autoagent.errors import DataError
 from autoagent.inference import Array, Model
 
@@ -76,7 +76,7 @@ def onnx_difference(model: Model, data: Path, trials: Sequence[Path]) -> tuple[f
         DataError: there was nothing to compare.
     """
     frame = pd.read_parquet(data / "train.parquet")
-    folds, worst, compared = read_folds(data), 0.0, 0
+    worst, compared = 0.0, 0
     for member, trial in enumerate(trials):
         if (trial / "refit.npz").exists():
             with np.load(trial / "refit.npz", allow_pickle=False) as check:
@@ -84,6 +84,7 @@ def onnx_difference(model: Model, data: Path, trials: Sequence[Path]) -> tuple[f
             delivered = model.part_outputs(frame.iloc[rows], member=member, part=0)
             worst, compared = max(worst, _distance(delivered, said)), compared + len(rows)
             continue
+        folds = folds_of(trial, data)
         original = np.load(trial / "oof.npy", allow_pickle=False).astype(float)
         for part, name in enumerate(model.facts["members"][member]["parts"]):
             valid = folds[int(name.rpartition("/p")[2])][1]
