@@ -56,7 +56,8 @@ def read_settings(folder: RunFolder) -> tuple[Settings, str]:
         settings = Settings.model_validate_json(folder.settings.read_text(encoding="utf-8"))
         return settings, folder.request.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise RunFolderError(f"{folder.root} has no readable settings; start the run again: {error}") from error
+        first = str(error).splitlines()[0]
+        raise RunFolderError(f"{folder.root} has no readable settings ({first}); start the run again") from error
 
 
 def keep_frame(folder: RunFolder, frame: pd.DataFrame) -> None:

@@ -24,7 +24,7 @@ from autoagent.agent.reserve import Reserve, choice_seconds
 from autoagent.agent.scoring import TrainData
 from autoagent.agent.search_loop import Search
 from autoagent.agent.settings import Settings
-from autoagent.errors import TrialFailed
+from autoagent.errors import RunFolderError, TrialFailed
 from autoagent.llm.ask import ask
 from autoagent.llm.client import LLM
 from autoagent.llm.meter import MeteredLLM
@@ -32,7 +32,7 @@ from autoagent.llm.recorded import RecordingLLM, spent_in
 from autoagent.prompts.replies import Ideas
 from autoagent.registry import family
 from autoagent.runs.budget import Budget, Limits, Resource
-from autoagent.runs.disk import explained
+from autoagent.runs.disk import explained, undamaged
 from autoagent.runs.folder import RunFolder
 from autoagent.runs.heartbeat import beating, last_beat
 from autoagent.runs.journal import Journal
@@ -104,11 +104,12 @@ class Sitting:
             if not recorder.state.planned:
                 plan = prepare(self.folder, self.settings, self.request, llm, recorder)
             else:
-                plan = Plan.model_validate(read_json(self.folder.plan))
+                plan = self._read_plan()
             recorder.budget.limits = plan.limits.budget()
             flag.graceful = True
             pool.memory_bytes = plan.memory_bytes
-            data = TrainData.read(self.folder.data)
+            with undamaged():
+                data = TrainData.read(self.folder.data)
             reserve = Reserve(plan.limits.seconds, choice_seconds(data, plan.metric))
             reason = self._search(plan, data, llm, recorder, flag, pool, reserve)
             recorder.record("searched", {"reason": reason, "slowness": round(reserve.slowness(), 2)})
@@ -120,8 +121,18 @@ class Sitting:
         finally:
             pool.close()
 
+    def _read_plan(self) -> Plan:
+        """Return the plan; what the finish will need is looked at too, since damage is better said now than then."""
+        with undamaged():
+            read_json(self.folder.root / "classes.json")
+            return Plan.model_validate(read_json(self.folder.plan))
+
     def _document(self, recorder: Recorder) -> None:
-        add_trials(self.folder, recorder.state)
+        try:
+            with undamaged():
+                add_trials(self.folder, recorder.state)
+        except RunFolderError as error:
+            recorder.note(f"The trials are missing from the traced workflow: {error}")
         for problem in write_documents(self.folder):
             recorder.note(problem)
 

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import BadZipFile
 
 from autoagent.errors import RunFolderError
 
@@ -47,3 +48,20 @@ def explained(root: Path) -> Iterator[None]:
         if advice(error) is None:
             raise
         raise RunFolderError(sentence(error, root)) from error
+
+
+@contextmanager
+def undamaged() -> Iterator[None]:
+    """Take what cannot be read inside the block, which reads what a run wrote earlier, for damage of its folder.
+
+    Raises:
+        RunFolderError: a file is missing or not what was written.
+    """
+    how = "restore it from a copy, or start the run again"
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise RunFolderError(f"{error.filename} is missing; {how}") from error
+    except (ValueError, KeyError, EOFError, BadZipFile) as error:
+        first = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise RunFolderError(f"a file of the run is damaged ({first[:200]}); {how}") from error
