@@ -55,6 +55,10 @@ class QuantizedOptimizer(Optimizer):
         TypeError: an option is unknown.
     """
 
+    _jobs: dict[int, tuple[list[Any], list[Job | None]]]  # by group: what they were made for, and one per parameter
+    _positions: dict[Tensor, int]
+    _known_states: list[int]
+
     def __init__(
         self,
         params: Parameters,
@@ -212,10 +216,10 @@ class QuantizedOptimizer(Optimizer):
 
     def _forget_jobs(self) -> None:
         """Forget what is derived from groups and states; both may have been replaced."""
-        self._jobs: dict[int, tuple[list[Any], list[Job | None]]] = {}
+        self._jobs = {}
         self._engine = Engine()
-        self._positions: dict[Tensor, int] = {}
-        self._known_states: list[int] = [*map(id, self.state.values())] if hasattr(self, "state") else []
+        self._positions = {}
+        self._known_states = [*map(id, self.state.values())] if hasattr(self, "state") else []
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore from a copy or a checkpoint; options that it lacks keep their values."""
