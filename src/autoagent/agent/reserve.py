@@ -63,13 +63,14 @@ class Reserve:
         """
         if self.seconds is None:
             return None
+        slowness = 1 + _WOKEN * (self.slowness() - 1)
         kept = [trial for trial in state.trials.values() if trial.is_whole and trial.saved]
         if not kept:
-            return self.seconds + _TOLERANCE * self.seconds + _TOLERANCE_S - _BARE_S * self.slowness() - _BARE_S
+            return self.seconds + _TOLERANCE * self.seconds + _TOLERANCE_S - _BARE_S * slowness
         best = sorted(kept, key=lambda trial: -(trial.score or 0.0))[:_DELIVERED]
         work = max(_WORK_S, min(_SHARE * self.seconds, _SHARE_S)) + self.choice_s
         work += _PER_MB_S * sum(trial.model_bytes for trial in best) / 1e6
-        return self.seconds - min(_IDLE_S + work * (1 + _WOKEN * (self.slowness() - 1)), _MOST * self.seconds)
+        return self.seconds - min(_IDLE_S + work * slowness, _MOST * self.seconds)
 
 
 def choice_seconds(data: TrainData, metric: str, *, clock: Callable[[], float] = time.process_time) -> float:
