@@ -265,9 +265,7 @@ def report(arguments: argparse.Namespace) -> Iterator[list[str]]:
         found = compare(both, case, "chain", 2000, arguments.repeats)
         for key in found["autoagent"]:
             ours, theirs = found["autoagent"][key], found["trace-opt"].get(key, math.nan)
-            lines.append(
-                f"| {key} | {ours:.4g} | {theirs:.4g} | {theirs / ours:.1f} |" if ours else f"| {key} | 0 | {theirs:.4g} | |"
-            )
+            lines.append(f"| {key} | {ours:.4g} | {theirs:.4g} | {f'{theirs / ours:.1f}' if ours else ''} |")
     three = {**both, "trace-opt, merge sorted": arguments.python}
     lines += ["", "| stages | operations | " + " | ".join(f"lost by {system}" for system in SYSTEMS) + " |"]
     lines += ["|---|---|---|---|---|"]
