@@ -85,6 +85,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     out: OutOption = RUNS,
     workers: Annotated[int | None, typer.Option(help="Processes that fit models; one per core.")] = None,
     sampler: Annotated[str, typer.Option(help="See autoagent list samplers.")] = "agent",
+    repeats: Annotated[bool, typer.Option("--repeats", help="Refold the best when nothing gains any more.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; stop when something is missing.")] = False,
 ) -> None:
     """Build, measure and deliver a model."""
@@ -92,7 +93,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
 
     options: dict[str, Any] = {"llm": llm, "budget": budget, "max_cost": max_cost, "max_trials": max_trials}
     options["price"] = price
-    options |= {"seed": seed, "out": out, "workers": workers, "sampler": sampler}
+    options |= {"seed": seed, "out": out, "workers": workers, "sampler": sampler, "repeats": repeats}
     began: float | None = BEGAN
     while True:
         try:

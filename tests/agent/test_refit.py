@@ -48,7 +48,9 @@ def test_without_limits_the_models_of_the_folds_are_delivered(tmp_path: Path) ->
 
 
 def test_the_best_trials_are_repeated_with_other_folds_delivered_together_and_replayed(tmp_path: Path) -> None:
-    autoagent.run("breast_cancer", "accuracy, use only linear models", out=tmp_path, max_trials=20, workers=2)
+    autoagent.run(
+        "breast_cancer", "accuracy, use only linear models", out=tmp_path, max_trials=20, workers=2, repeats=True
+    )
     run = list_runs(tmp_path)[0]
     state = fold(read_events(run.journal))
     again = [trial for trial in state.trials.values() if trial.repeats is not None]

@@ -101,6 +101,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
     price: str | None = None,
     workers: int | None = None,
     sampler: str = "agent",
+    repeats: bool = False,
     view: View | None = None,
     began: float | None = None,
 ) -> Result:
@@ -118,6 +119,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
         price: of its tokens, ``"PROMPT:COMPLETION"`` in US dollars per million; a server on this machine is free.
         workers: processes that fit models; one per core unless told.
         sampler: name in ``autoagent list samplers``.
+        repeats: cross-validate the best trials again, with other folds, once no trial gains more than noise.
         view: shows progress.
         began: ``time.monotonic()`` at which the budget began, for a caller that counts its own start; None is now.
 
@@ -136,6 +138,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
         price=price,
         workers=workers,
         sampler=sampler,
+        repeats=repeats,
     )
     client = connect(llm, price=_stated(settings)) if isinstance(llm, str) else llm
     _check_cap(client, settings)

@@ -179,7 +179,7 @@ def make_plan(spec: TaskSpec, resolved: Resolved, card: DataCard, settings: Sett
         split=split,
         n_folds=folds,
         refit=refit,
-        repeats=not refit and folds > 1 and split.kind in ("random", "stratified"),
+        repeats=settings.repeats and not refit and folds > 1 and split.kind in ("random", "stratified"),
         n_workers=workers,
         memory_bytes=memory,
         seed=settings.seed,

@@ -26,6 +26,7 @@ class Settings(BaseModel):
         price: of its tokens, ``PROMPT:COMPLETION`` in dollars per million; None leaves it unknown or free.
         workers: processes that fit models; None for one per core.
         sampler: name in the table of samplers.
+        repeats: the best trials are cross-validated again with other folds when no trial gains any more.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +39,7 @@ class Settings(BaseModel):
     price: str | None = None
     workers: int | None = None
     sampler: str = "agent"
+    repeats: bool = False
 
 
 def write_settings(folder: RunFolder, settings: Settings, request: str) -> None:
