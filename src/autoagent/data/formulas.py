@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-
-from autoagent.data.ranks import average_ranks
+from scipy.stats import rankdata
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]  # (k, k): rows are the truth, columns the decision
 
 
 def _auc(positive: NDArray[np.bool_], value: Array) -> float:
-    ranks = average_ranks(value)
+    ranks = rankdata(value)
     ones = int(positive.sum())
     return float((ranks[positive].sum() - ones * (ones + 1) / 2) / (ones * (len(value) - ones)))
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
-from autoagent.data.ranks import average_ranks, places
 from autoagent.data.table import Task
 
 Floats = NDArray[np.float64]
@@ -48,7 +48,7 @@ class Target:
 def make_target(y: Floats, task: Task) -> Target:
     """Return class codes or ranks of a target."""
     if task == "regression":
-        ranks = average_ranks(y)
+        ranks = rankdata(y)
         spread = float(ranks.std()) or 1.0
         return Target((ranks - ranks.mean()) / spread, np.ones(len(y)), 0)
     classes, codes = np.unique(y, return_inverse=True)
@@ -152,7 +152,7 @@ def vote(x_N: Floats, target: Target, *, window: int = 5) -> float:
 
 def binned_share(order_value_N: Floats, target: Target, *, bins: int = 10) -> float:
     """Return the share of the target's variance between equal bins of a column's ranks: the best class's, or ranks'."""
-    place = (places(order_value_N) * bins // len(order_value_N)).astype(int)
+    place = ((rankdata(order_value_N, method="ordinal") - 1) * bins // len(order_value_N)).astype(int)
     sizes = np.maximum(np.bincount(place, minlength=bins), 1)
     shares = [0.0]
     for k in range(max(target.n_classes, 1)):

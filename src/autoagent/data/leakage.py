@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import bdtrc
+from scipy.stats import binom, rankdata
 
 from autoagent.data.leak_screen import (
     Floats,
@@ -28,7 +28,6 @@ from autoagent.data.leak_screen import (
     screen,
     vote,
 )
-from autoagent.data.ranks import average_ranks
 from autoagent.data.splits import Split
 from autoagent.data.table import Task
 
@@ -156,7 +155,7 @@ class _Job:
     def _id(self, x_N: Floats, place: int) -> LeakWarning | None:
         values, name = self.frame.iloc[:, place], str(self.frame.columns[place])
         if not is_number(values):
-            x_N = average_ranks(np.asarray(values.astype(str), dtype=str))
+            x_N = rankdata(np.asarray(values.astype(str), dtype=str))
         share = binned_share(x_N, make_target(self.y, self.task))
         if share < 0.1 or share * len(x_N) < 40:  # chi-square with 9 degrees of freedom: 40 is seven deviations
             return None
@@ -196,7 +195,7 @@ def _judge(x_N: Floats, target: Target, name: str, alike: float) -> LeakWarning 
     if distinct < 2 or outcomes < 2:
         return None
     if target.n_classes == 0:
-        rank = abs(float(np.corrcoef(average_ranks(x), t.values)[0, 1]))
+        rank = abs(float(np.corrcoef(rankdata(x), t.values)[0, 1]))
         if rank > 0.9999 and distinct >= min(10, outcomes):
             return LeakWarning("copy_of_target", name, "high", f"{name!r} is a monotone function of the target")
         sure = alike > _HIGH or rank > 0.995
@@ -262,7 +261,7 @@ def _one_sided(part_N: NDArray[np.bool_], side_N: NDArray[np.bool_], n_columns: 
     size, hits, prior = int(part_N.sum()), int(side_N[part_N].sum()), float(side_N.mean())
     if hits < 0.98 * size - 1 or prior > 0.8:
         return None
-    if bdtrc(hits - 1, size, prior) * n_columns > math.exp(-14):
+    if binom.logsf(hits - 1, size, prior) + math.log(n_columns) > -14:
         return None
     return "high" if hits > 0.6 * side_N.sum() else "low"
 
