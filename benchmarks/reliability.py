@@ -7,27 +7,29 @@ import itertools
 import os
 import random
 import resource
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
+import autoagent
 from autoagent.agent.plan import Plan, arms_of
 from autoagent.agent.sitting import proposer_of
 from autoagent.runs.folder import RunFolder, list_runs
+from autoagent.runs.heartbeat import last_beat
 from autoagent.runs.journal import Event, read_events
 from autoagent.runs.state import TrialRecord, fold, same_record
 from autoagent.search.proposer import Arm, View
 
-RESULTS = Path(__file__).parent / "results" / "2026-11-24-reliability.md"
-SMALL = "classify the species, accuracy, use only linear or knn models"
-RUN = f"import autoagent,sys; autoagent.run('iris', {SMALL!r}, out=sys.argv[1], max_trials=9, workers=2)"
-RESUME = "import autoagent,sys; autoagent.resume(sys.argv[1])"
+RESULTS = Path(__file__).parent / "results" / f"{time.strftime('%Y-%m-%d')}-reliability.md"
+SMALL = "classify the species, accuracy, use only knn models"
 
 
 def write(title: str, lines: list[str]) -> None:
@@ -81,65 +83,90 @@ def budget(seconds: list[int]) -> None:
     write("Budget", lines)
 
 
-def python(code: str, where: str) -> subprocess.Popen[bytes]:
-    """Start a script in a process of its own."""
-    return subprocess.Popen([sys.executable, "-c", code, where], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def forked(action: Callable[[], object]) -> int:
+    """Start ``action`` in a fork of this process, which has imported everything, and return its id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        silence = os.open(os.devnull, os.O_RDWR)
+        for number in (0, 1, 2):
+            os.dup2(silence, number)
+        action()
+        code = 0
+    finally:
+        os._exit(code)
 
 
-def kills(number: int, limit_s: float) -> None:
+def ended(pid: int) -> int:
+    """Wait for a fork and return its exit code."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def small(out: str) -> None:
+    """Do the run that is killed."""
+    autoagent.run("iris", SMALL, out=out, max_trials=4, workers=1)
+
+
+COUNTS = (
+    "kills",
+    "of these before the plan was made (the run is begun again)",
+    "of these in the search",
+    "of these after it",
+    "too late (had ended)",
+    "trials lost",
+    "trials twice",
+    "records that differ",
+    "failed resumes",
+    "without a model after the resume",
+    "seconds forgotten, the most in one kill",
+)
+
+
+def kills(number: int, limit_s: float, seed: int) -> None:
     """Kill runs at random instants, resume each, and compare with the run that nothing interrupted."""
-    end, draw, count = (
-        time.monotonic() + limit_s,
-        random.Random(0),
-        dict.fromkeys(
-            (
-                "kills",
-                "too early (no journal)",
-                "too late (had ended)",
-                "trials lost",
-                "trials twice",
-                "records that differ",
-                "failed resumes",
-            ),
-            0,
-        ),
-    )
+    end, draw, count = time.monotonic() + limit_s, random.Random(seed), dict.fromkeys(COUNTS, 0.0)
     with tempfile.TemporaryDirectory() as out:
         began = time.monotonic()
-        python(RUN, out).wait()
+        if ended(forked(lambda: small(out))) != 0:
+            raise SystemExit("the run that nothing interrupts failed")
         usual = time.monotonic() - began
         whole = read_events(list_runs(Path(out))[0].journal)
-        searching = fold(whole).seconds_used  # from the first event to the last
     while count["kills"] < number and time.monotonic() < end:
         with tempfile.TemporaryDirectory() as out:
-            run = python(RUN, out)
-            while run.poll() is None and not any(Path(out).glob("*/journal.jsonl")):
-                time.sleep(0.01)
-            time.sleep(draw.random() * searching)
-            run.kill()
-            if run.wait() == 0:
+            run, began = forked(lambda out=out: small(out)), time.monotonic()
+            while not list_runs(Path(out)) and time.monotonic() - began < 60:
+                time.sleep(0.002)
+            time.sleep(draw.random() * usual)
+            alive_s = time.monotonic() - began
+            os.kill(run, signal.SIGKILL)
+            if ended(run) == 0:
                 count["too late (had ended)"] += 1
                 continue
             count["kills"] += 1
-            found = list_runs(Path(out))
-            if not found or not found[0].journal.exists():
-                count["too early (no journal)"] += 1
-                continue
-            judge(found[0], whole, count)
-    write("Kills", [f"- {name}: {value}" for name, value in count.items()] + [f"- uninterrupted run: {usual:.1f} s"])
+            judge(list_runs(Path(out))[0], whole, count, alive_s)
+    facts = [f"- {name}: {value:g}" for name, value in count.items()]
+    write("Kills at random instants", [*facts, f"- the run that nothing interrupted: {usual:.1f} s"])
 
 
-def judge(folder: RunFolder, whole: list[Event], count: dict[str, int]) -> None:
-    """Resume a killed run and add what was lost or done twice."""
-    before = fold(read_events(folder.journal)).finished
-    if python(RESUME, str(folder.root)).wait() != 0:
+def judge(folder: RunFolder, whole: list[Event], count: dict[str, float], alive_s: float) -> None:
+    """Resume a killed run and add what was lost, done twice or forgotten."""
+    before = fold(read_events(folder.journal))
+    when = "before the plan was made (the run is begun again)" if not before.planned else "in the search"
+    count[f"of these {when if before.selection is None else 'after it'}"] += 1
+    known_s = max(before.seconds_used, last_beat(folder.clock))
+    forgotten = "seconds forgotten, the most in one kill"
+    count[forgotten] = max(count[forgotten], round(alive_s - known_s, 2))
+    if ended(forked(lambda: autoagent.resume(folder.root))) != 0:
         count["failed resumes"] += 1
         return
     events = read_events(folder.journal)
     done = [event.data["trial"] for event in events if event.kind == "finished"]
-    count["trials lost"] += len(set(before) - set(done))
+    count["trials lost"] += len(set(before.finished) - set(done))
     count["trials twice"] += len(done) - len(set(done))
     count["records that differ"] += not same_record(events, whole)
+    count["without a model after the resume"] += not (folder.model / "model.json").is_file()
 
 
 def overhead(trials: int) -> None:
@@ -222,12 +249,13 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=int, nargs="+", default=[10, 20, 30])
     parser.add_argument("--number", type=int, default=30)
     parser.add_argument("--limit", type=float, default=360.0)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--runs", type=int, default=5)
     a = parser.parse_args()
     {
         "budget": lambda: budget(a.seconds),
-        "kills": lambda: kills(a.number, a.limit),
+        "kills": lambda: kills(a.number, a.limit, a.seed),
         "overhead": lambda: overhead(a.trials),
         "first": lambda: first(a.runs),
     }[a.what]()
