@@ -74,7 +74,7 @@ def write_split(run: Path, frame: pd.DataFrame, y: NDArray[np.float64], split: S
 
 def read_folds(data: Path) -> Folds:
     """Read the folds that ``write_split`` wrote."""
-    with np.load(data / OWN_FOLDS, allow_pickle=False) as arrays:
+    with (data / OWN_FOLDS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return [(arrays[f"t{i}"], arrays[f"v{i}"]) for i in range(len(arrays.files) // 2)]
 
 
