@@ -155,3 +155,12 @@ def test_torch_loads_what_any_code_exports(code: Any) -> None:
     found, true = theirs.state[params[0]]["momentum_buffer"], truth.state[exact[0]]["momentum_buffer"]
     assert found.dtype == torch.float32
     assert (found - true).norm() < 0.05 * true.norm()
+
+
+def test_a_shard_of_a_matrix_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A distributed tensor's local part is smaller than it; here that is pretended."""
+    monkeypatch.setattr("autoagent.ops.optim.muon.local_part", lambda tensor: tensor[:10])
+    params = _weights((20, 30))
+    params[0].grad = torch.ones(20, 30)
+    with pytest.raises(UserError, match="whole matrices"):
+        Muon(params).step()
