@@ -150,7 +150,10 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         ({"prompt": None}, "None is not text"),
         ({"prompt": "\ud800"}, "surrogate"),
         ({"unknown": 1}, "'unknown' is not one of the variables"),
-        ({"double": 5}, "must be text, not int"),
+        (
+            {"double": 5},
+            "must be text, not int: leave it out of the JSON and give it after the object, in a block opened",
+        ),
         ({"double": "def double(x) return"}, "does not parse"),
         ({"double": "def double(x, y):\n    return x"}, "signature must stay (x)"),
         ({"double": "def triple(x):\n    return x"}, "must define the function 'double' once"),

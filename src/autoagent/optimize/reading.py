@@ -80,7 +80,15 @@ def read_updates(text: str, parameters: Parameters, shown: Sequence[str], curren
         updates[name] = source
     hidden = [name for name in updates if name in parameters.nodes and name not in shown]
     faults += [f"{name!r} was not shown and cannot be changed" for name in hidden]
-    values, wrong = parameters.checked({name: value for name, value in updates.items() if name not in hidden})
+    no_code = {
+        name: type(updates[name]).__name__ for name in updates if name in code and not isinstance(updates[name], str)
+    }
+    faults += [
+        f"the code of {name} must be text, not {kind}: leave it out of the JSON and give it after the object, in a "
+        f"block opened with ```python {name}"
+        for name, kind in no_code.items()
+    ]
+    values, wrong = parameters.checked({k: value for k, value in updates.items() if k not in (*hidden, *no_code)})
     faults += wrong
     reason = reply.no_change.strip() if reply else ""
     if not faults:
