@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import TrialState, create_trial
@@ -17,6 +17,7 @@ from autoagent.optimize.candidate import Candidate, Outcome
 from autoagent.optimize.prompt import Prompt, Try
 from autoagent.optimize.rewriter import STYLE, TOKENS, Rewriter
 from autoagent.optimize.talk import Style
+from autoagent.search.trials_log import distribution
 from autoagent.space import Bool, Choice, Domain, Float, Int
 from autoagent.trace.parameters import ParameterNode
 
@@ -124,16 +125,7 @@ class Mixed(Rewriter):
 
 def distribution_of(domain: Domain) -> BaseDistribution | None:
     """Return Optuna's distribution of a domain; None where only a model can propose a value."""
-    match domain:
-        case Float():
-            return FloatDistribution(domain.low, domain.high, log=domain.log)
-        case Int():
-            return IntDistribution(domain.low, domain.high, log=domain.log)
-        case Choice():
-            return CategoricalDistribution(domain.options)
-        case Bool():
-            return CategoricalDistribution((False, True))
-    return None
+    return distribution(domain) if isinstance(domain, Float | Int | Choice | Bool) else None
 
 
 def default_sampler(seed: int) -> BaseSampler:
