@@ -30,6 +30,7 @@ EVENTS: list[tuple[str, Mapping[str, Any]]] = [
     ("planned", {"families": [HOSTILE], "n_folds": 5, "metric": "accuracy"}),
     ("proposed", {**TRIAL, "family": HOSTILE, "config": {HOSTILE: HOSTILE}}),
     ("finished", DONE),
+    ("lost", {"trial": 1, "error": HOSTILE}),
     ("suggested", {"configs": [{}], "turn": 1}),
     ("llm_failed", {"message": HOSTILE}),
     ("budget", {"used": {"llm_cost_usd": 0.1, "llm_tokens": 7.0}}),

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from autoagent.agent.losses import losses
 from autoagent.agent.plan import Plan
 from autoagent.agent.pool import Pool
 from autoagent.agent.prepare import write_json
@@ -58,6 +59,7 @@ class Finish:
     def _deliver(self) -> None:
         timed = bool(self.plan.limits.latency_ms or self.plan.limits.throughput_per_s)
         late = self._left_s() < _LATE_S * self.reserve.slowness()
+        self._leave_out_lost()
         attempts = [1] if late else [8, 1] if timed else [8]
         for place, members in enumerate(attempts):
             chosen = select(self.recorder.state, self.folder, self.plan, self.data, max_members=members)
@@ -69,6 +71,12 @@ class Finish:
         self.recorder.record("selected", chosen.to_json())
         write_json(self.folder.root / "export.json", facts)
         self.recorder.record("exported", facts)
+
+    def _leave_out_lost(self) -> None:
+        """Record the trials whose files are gone until every one that may be chosen is readable."""
+        while lost := losses(deliverable(self.recorder.state), self.folder, self.data):
+            for number, reason in lost.items():
+                self.recorder.record("lost", {"trial": number, "error": reason})
 
     def _left_s(self) -> float:
         left = self.recorder.budget.seconds_left()
@@ -138,9 +146,19 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def _kept(state: RunState) -> list[TrialRecord]:
+    """Return the whole trials that have saved models and have not lost them, by number."""
+    return [t for n, t in sorted(state.trials.items()) if t.is_whole and t.saved and n not in state.lost]
+
+
+def deliverable(state: RunState) -> list[TrialRecord]:
+    """Return the candidates and their repeats: whatever ``select`` reads."""
+    return [one for alike in with_repeats(state, candidates(state)).values() for one in alike]
+
+
 def candidates(state: RunState) -> list[TrialRecord]:
     """Return the best whole trials whose models are on disk, best first; the earlier of equals first."""
-    kept = [t for _, t in sorted(state.trials.items()) if t.is_whole and t.saved and t.repeats is None]
+    kept = [t for t in _kept(state) if t.repeats is None]
     return sorted(kept, key=lambda trial: -(trial.score or 0.0))[:_CANDIDATES]
 
 
@@ -152,7 +170,7 @@ def select(state: RunState, folder: RunFolder, plan: Plan, data: TrainData, *, m
     """
     kept = candidates(state)
     if not kept:
-        lost = [f"{t.family}: {t.error}" for t in state.trials.values() if t.error][:3]
+        lost = [*state.lost.values(), *(f"{t.family}: {t.error}" for t in state.trials.values() if t.error)][:3]
         time = "" if plan.limits.seconds is None else f" within {plan.limits.seconds:g} s; give it more time"
         raise TrialFailed(f"no trial could be delivered; {'; '.join(lost) or f'none ended{time}'}", kind="error")
     size, alike = plan.limits.model_size_mb, with_repeats(state, kept)
@@ -177,7 +195,7 @@ def select(state: RunState, folder: RunFolder, plan: Plan, data: TrainData, *, m
 
 def with_repeats(state: RunState, kept: Sequence[TrialRecord]) -> dict[int, list[TrialRecord]]:
     """Return each trial together with those that cross-validated it again."""
-    again = [t for _, t in sorted(state.trials.items()) if t.repeats is not None and t.is_whole and t.saved]
+    again = [t for t in _kept(state) if t.repeats is not None]
     return {t.number: [t, *(other for other in again if other.repeats == t.number)] for t in kept}
 
 

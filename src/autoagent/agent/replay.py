@@ -14,7 +14,7 @@ from autoagent.agent.search_loop import view_of
 from autoagent.agent.settings import read_settings, source_of
 from autoagent.agent.sitting import proposer_of
 from autoagent.agent.spec import Understanding
-from autoagent.errors import AutoAgentError, ReplyError, RunFolderError
+from autoagent.errors import AutoAgentError, DataError, ReplyError, RunFolderError
 from autoagent.llm.recorded import RecordingLLM
 from autoagent.prompts.replies import Ideas
 from autoagent.runs.folder import RunFolder, open_run
@@ -97,7 +97,11 @@ def _scores(folder: RunFolder, state: RunState, plan: Plan) -> tuple[list[str], 
     data = TrainData.read(folder.data)
     differences, whole = [], [trial for trial in state.trials.values() if trial.is_whole]
     for trial in whole:
-        total, _ = judge(read_predictions(folder.trial(trial.number), data), data, plan.metric)
+        try:
+            total, _ = judge(read_predictions(folder.trial(trial.number), data), data, plan.metric)
+        except DataError as error:
+            differences.append(f"trial {trial.number}: it cannot be scored again: {error}")
+            continue
         if total != trial.score:
             differences.append(f"trial {trial.number}: score {total} instead of {trial.score}")
     return differences, len(whole)

@@ -38,7 +38,8 @@ class PlainView:
     def understood(self, rows: Sequence[tuple[str, str, str]]) -> None:
         """Print each field with the words that state it."""
         for key, value, words in rows:
-            self._print(f"understood {key} = {value}" + (f"  («{words}»)" if words else ""))
+            why = words if words.startswith("inferred: ") else f"«{words}»"
+            self._print(f"understood {key} = {value}" + (f"  ({why})" if words else ""))
 
     def note(self, text: str) -> None:
         """Print a sentence."""
@@ -66,6 +67,8 @@ class PlainView:
                 return f"language model: {data['message']}"
             case "note":
                 return f"note: {data['text']}"
+            case "lost":
+                return f"trial {data['trial']} is left out: {data['error']}"
             case "selected":
                 return self._selected(data)
             case "exported":

@@ -86,10 +86,15 @@ def trial_rows(record: RunRecord) -> list[TrialRow]:
             duration(t.seconds) if t.status else "–",
             t.status or "not ended",
             config_text(dict(t.config)),
-            one_line(t.error or "", 300),
+            one_line(_problem(record, t), 300),
         )
         for _, t in sorted(record.state.trials.items())
     ]
+
+
+def _problem(record: RunRecord, trial: TrialRecord) -> str:
+    lost = record.state.lost.get(trial.number)
+    return trial.error or (f"is left out: {lost}" if lost else "")
 
 
 def best_rows(record: RunRecord, count: int = 10) -> list[TrialRow]:

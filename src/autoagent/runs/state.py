@@ -102,6 +102,7 @@ class RunState:
         test: the outcome of the sealed test.
         ended: why the run ended; None while it has not.
         planned: the plan is on disk, so the search may start.
+        lost: ended trials that can no longer be delivered, and why.
     """
 
     trials: Mapping[int, TrialRecord] = field(default_factory=dict)
@@ -115,6 +116,7 @@ class RunState:
     test: Mapping[str, Any] | None = None
     ended: str | None = None
     planned: bool = False
+    lost: Mapping[int, str] = field(default_factory=dict)
 
     def history(self) -> list[TrialRecord]:
         """Return the ended trials in the order in which they ended."""
@@ -191,6 +193,8 @@ def _step(state: RunState, event: Event) -> RunState:
             return replace(state, exported=data)
         case "tested":
             return replace(state, test=data)
+        case "lost":
+            return replace(state, lost={**state.lost, int(data["trial"]): str(data["error"])})
         case "ended":
             return replace(state, ended=str(data["reason"]))
         case _:
