@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import subprocess
@@ -14,9 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from autoagent.errors import UserError
-from autoagent.optimize.candidate import Candidate, Case, Parameters
-from autoagent.optimize.evaluation import run_case
-from autoagent.registry import resolve
+from autoagent.optimize.candidate import Candidate, Case
+from autoagent.optimize.wire import Workplace, failed, packed, unpacked
 
 
 class Processes:
@@ -50,11 +48,7 @@ class Processes:
         Raises:
             UserError: an instance is not JSON.
         """
-        try:
-            lines = [json.dumps([c.to_json(), name, instance], allow_nan=False) for c, name, instance in jobs]
-        except (TypeError, ValueError) as error:
-            raise UserError(f"an instance cannot cross to a process, since it is not JSON: {error}") from error
-        return list(self._pool.map(self._one, lines))
+        return list(self._pool.map(self._one, packed(jobs)))
 
     def close(self) -> None:
         """End the processes."""
@@ -74,13 +68,10 @@ class Processes:
                 _end(worker)
                 why = f"no result within {self._timeout_s:g} s" if is_late else f"ended with {worker.returncode}"
                 worker = None
-                return Case(json.loads(line)[1], error=f"the worker process gave none: {why}")
+                return failed(line, why)
         finally:
             self._free.put(worker)
-        row = json.loads(answer)
-        if "fault" in row:
-            raise UserError(f"{self._target}: {row['fault']}")
-        return Case.from_json(row)
+        return unpacked(self._target, answer)
 
     def _answer(self, worker: subprocess.Popen[str], line: str) -> tuple[str, bool]:
         late = threading.Event()
@@ -110,17 +101,9 @@ class Processes:
 
 def serve(target: str, requests: IO[str], answers: IO[str]) -> None:
     """Run jobs, one JSON line each, until there are no more."""
-    build: Any = resolve(target)
-    workflow, judge, nodes = build()
-    parameters = Parameters(nodes)
+    workplace = Workplace(target)
     for line in requests:
-        values, name, instance = json.loads(line)
-        try:
-            candidate = Candidate(parameters.check(values))
-            row = run_case(workflow, judge, parameters, candidate, name, instance).to_json()
-        except Exception as error:  # noqa: BLE001 - a judge's bug is told to the parent, which raises it
-            row = {"fault": f"{type(error).__name__}: {error}"}
-        answers.write(json.dumps(row, allow_nan=False) + "\n")
+        answers.write(workplace.answer(line) + "\n")
         answers.flush()
 
 
