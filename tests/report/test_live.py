@@ -158,3 +158,12 @@ def test_unknown_kinds_are_ignored(kind: type[PlainView]) -> None:
     view, out, _ = _view(kind)
     view.event("from_the_future", {"x": HOSTILE})
     assert out.getvalue() == ""
+
+
+def test_a_reason_for_an_inferred_field_is_not_quoted_as_the_words_of_the_request() -> None:
+    view, out, _ = _view(PlainView)
+    view.understood([("metric.name", "accuracy", "best accuracy"), ("task_type", "x", "inferred: two classes")])
+    assert out.getvalue().splitlines() == [
+        "understood metric.name = accuracy («best accuracy»)",
+        "understood task_type = x (inferred: two classes)",
+    ]

@@ -62,6 +62,12 @@ def test_a_finished_run_shows_score_interval_limits_and_plots(tmp_path: Path, ta
     assert "could not be read" not in text
 
 
+def test_an_inferred_field_shows_its_reason_and_a_stated_one_its_words(tmp_path: Path) -> None:
+    text = page_of(write_run(tmp_path / "run"))
+    assert '<td>multiclass_classification</td><td class="muted">inferred: the target has ten classes</td>' in text
+    assert '<td>accuracy</td><td class="muted">best accuracy</td>' in text
+
+
 @pytest.mark.parametrize("task", ["multiclass", "regression"])
 def test_hostile_names_are_inert_everywhere(tmp_path: Path, task: str) -> None:
     text = page_of(write_run(tmp_path / "run", task=task, bad=HOSTILE + "\x1b[31m\u202e"))

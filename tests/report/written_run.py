@@ -43,6 +43,7 @@ def _facts(run: RunFolder, task: str, metric: str, bad: str) -> None:
     spec = {"task_type": "multiclass_classification", "metric": {"name": metric}, "constraints": {"model_size_mb": 2.0}}
     spec["data"] = {"target": "digit" + bad, "path": None}
     understood = {"request": bad, "spec": spec, "evidence": {"metric.name": words, "data.target": bad}}
+    understood["inferred"] = {"task_type": "the target has ten classes" + bad}
     understood |= {"assumptions": ["The columns are pixels. " + bad], "questions": [], "notices": ["Notice " + bad]}
     _put(run.spec, understood)
     column = {"role": "numeric", "dtype": "float64", "n_missing": 3, "n_unique": 17, "examples": ["0.0", "13.0", bad]}

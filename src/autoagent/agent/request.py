@@ -51,9 +51,14 @@ def read_request(
 
 
 def render_rows(understanding: Understanding) -> list[tuple[str, str, str]]:
-    """Return the stated fields as rows for people: key, value, the words that state it."""
+    """Return the fields as rows for people: key, value, the words that state it or the reason it was inferred for."""
     rows = understanding.spec.stated()
-    return [(key, _shown(value), understanding.evidence.get(key, "")) for key, value in rows.items()]
+    return [(key, _shown(value), _because(understanding, key)) for key, value in rows.items()]
+
+
+def _because(understanding: Understanding, key: str) -> str:
+    reason = understanding.inferred.get(key)
+    return understanding.evidence.get(key, "") if reason is None else f"inferred: {reason}"
 
 
 def _evidence(table: Table) -> DataEvidence:

@@ -26,6 +26,7 @@ class Understood(_Part):
     request: str = ""
     spec: dict[str, Any] = Field(default_factory=dict)
     evidence: dict[str, str] = Field(default_factory=dict)
+    inferred: dict[str, str] = Field(default_factory=dict)
     assumptions: list[str] = Field(default_factory=list)
     questions: list[Asked] = Field(default_factory=list)
     notices: list[str] = Field(default_factory=list)

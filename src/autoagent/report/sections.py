@@ -65,11 +65,12 @@ def colours(record: RunRecord) -> dict[str, int]:
 
 
 def spec_rows(record: RunRecord) -> list[tuple[str, str, str]]:
-    """Return ``(key, value, words of the request)`` for each stated key."""
+    """Return ``(key, value, words of the request)`` for each key; the reason in place of words for an inferred one."""
     if record.understood is None:
         return []
-    evidence = record.understood.evidence
-    rows = [(key, _text(value), evidence.get(key, "")) for key, value in _flat(record.understood.spec)]
+    inferred = {key: f"inferred: {reason}" for key, reason in record.understood.inferred.items()}
+    because = {**record.understood.evidence, **inferred}
+    rows = [(key, _text(value), because.get(key, "")) for key, value in _flat(record.understood.spec)]
     return [row for row in rows if row[0] not in _NOT_STATED]
 
 

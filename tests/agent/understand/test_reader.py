@@ -50,7 +50,9 @@ def test_every_stated_field_carries_words_of_the_request() -> None:
     sentence = "predict churned, AUROC, quarter of an hour, model below 3 MB"
     rows = render_rows(understand(sentence))
     assert {key for key, _, _ in rows} >= {"data.target", "metric.name", "constraints.train_time_s"}
-    assert all(words and words in sentence for _, _, words in rows)
+    inferred = {key: words for key, _, words in rows if words.startswith("inferred: ")}
+    assert inferred == {"task_type": "inferred: 'churned' usually has two classes"}
+    assert all(words and words in sentence for key, _, words in rows if key not in inferred)
 
 
 @pytest.mark.parametrize(
