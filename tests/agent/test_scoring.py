@@ -55,6 +55,13 @@ def test_a_pruned_trial_has_the_scores_of_its_folds_and_none_of_its_own(tmp_path
     assert (outcome["score"], outcome["fold_scores"]) == (None, [1.0])
 
 
+def test_what_the_folds_said_of_their_training_is_a_fact_once_and_none_where_none_did(tmp_path: Path) -> None:
+    told = {"optim": "adamw", "state_bytes": 90}
+    trial = _trial(tmp_path, RIGHT, training=[told, told, {**told, "state_bytes": 91}])
+    assert outcome_of(trial, DATA, "accuracy")["training"] == [told, {**told, "state_bytes": 91}]
+    assert "training" not in outcome_of(_trial(tmp_path, RIGHT, training=[]), DATA, "accuracy")
+
+
 def test_a_missing_result_is_an_error(tmp_path: Path) -> None:
     assert outcome_of(tmp_path, DATA, "accuracy")["status"] == "error"
 

@@ -17,7 +17,9 @@ from written_run import HOSTILE, write_run
 
 from autoagent.report.card import write_model_card
 from autoagent.report.html import write_report
+from autoagent.report.training import optim_state
 from autoagent.runs.folder import RunFolder
+from autoagent.runs.state import TrialRecord
 
 SECTIONS = ["request", "data", "leaks", "split", "result", "search", "importance", "curves", "errors", "calibration"]
 SECTIONS += ["trace", "llm", "budget", "environment"]
@@ -66,6 +68,22 @@ def test_an_inferred_field_shows_its_reason_and_a_stated_one_its_words(tmp_path:
     text = page_of(write_run(tmp_path / "run"))
     assert '<td>multiclass_classification</td><td class="muted">inferred: the target has ten classes</td>' in text
     assert '<td>accuracy</td><td class="muted">best accuracy</td>' in text
+
+
+def test_trials_that_told_of_their_optim_show_it_and_a_run_without_one_has_no_such_column(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    text = page_of(run)
+    assert ">adamw · 8/32 bit · 41.3 kB</td>" in text
+    assert 'title="40,000 values in 8 bits, 512 values in 32 bits; kernels: cpu; 512 values are too few' in text
+    told = [re.sub(r', "training": .*?}\]', "", line) for line in run.journal.read_text().splitlines()]
+    run.journal.write_text("\n".join(told) + "\n")
+    assert "optim state" not in page_of(run)
+    assert "adamw" not in page_of(run)
+
+
+@pytest.mark.parametrize("told", [{"loss": 1.0}, {"optim": 3, "state_bytes": "many"}, {}])
+def test_a_training_told_in_other_words_is_not_shown(told: dict[str, object]) -> None:
+    assert optim_state(TrialRecord(0, "mine", {}, "default", training=(told,))) == ("", "")
 
 
 @pytest.mark.parametrize("task", ["multiclass", "regression"])

@@ -100,6 +100,9 @@ def _journal(run: RunFolder, trials: int, *, ended: bool, loss: bool, bad: str) 
                 "model_bytes": 90_000,
                 "saved": True,
             }
+            if i % 5 == 4:
+                told = {"optim": "adamw" + bad, "state_bytes": 41_300, "values_by_bits": {"32": 512, "8": 40_000}}
+                fact["training"] = [told | {"kernels": ["cpu" + bad], "note": "512 values are too few to quantize"}]
             journal.append(
                 "finished", fact | {"error": f"ValueError: {bad}" if status == "error" else None, "at_s": 2.7 * i + 3}
             )

@@ -48,6 +48,19 @@ def test_the_order_of_endings_and_unknown_kinds_do_not_change_the_record() -> No
     assert not same_record(one, _events(_proposed(0), _proposed(1), _finished(0, 0.1), _finished(1, 0.3)))
 
 
+def test_a_trial_keeps_what_its_learners_said_of_their_training_and_older_journals_still_read() -> None:
+    kind, data = _finished(0, 0.5)
+    told = {"optim": "adamw", "state_bytes": 90, "values_by_bits": {"8": 80}}
+    state = fold(_events(_proposed(0), _proposed(1), (kind, {**data, "training": [told]}), _finished(1, 0.4)))
+    assert state.trials[0].training == (told,)
+    assert state.trials[1].training == ()
+
+
+def test_a_lost_trial_is_known_with_its_reason() -> None:
+    state = fold(_events(_proposed(0), _finished(0, 0.5), ("lost", {"trial": 0, "error": "no file"})))
+    assert state.lost == {0: "no file"}
+
+
 def test_a_selection_survives_json() -> None:
     selection = Selection(((3, 0.75), (1, 0.25)), 0.9, 0.8, (1.0, 2.0), "because")
     assert Selection.from_json(selection.to_json()) == selection

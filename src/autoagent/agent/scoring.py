@@ -88,6 +88,8 @@ def outcome_of(trial: Path, data: TrainData, metric: str) -> dict[str, Any]:
         return failed("error", f"no readable result: {error}")
     facts = {name: result[name] for name in ("status", "seconds", "predict_s", "model_bytes", "saved", "error")}
     facts |= {"cpu_s": result.get("cpu_s"), "rungs": result.get("rungs", [])}
+    if told := _distinct(result.get("training", [])):
+        facts["training"] = told
     if facts["status"] not in ("ok", "pruned"):
         return {**facts, "score": None, "fold_scores": []}
     if facts["status"] == "pruned" and not result["fold_scores"]:
@@ -98,6 +100,11 @@ def outcome_of(trial: Path, data: TrainData, metric: str) -> dict[str, Any]:
         return {**failed("error", str(error)), "seconds": facts["seconds"]}
     whole = facts["status"] == "ok"
     return {**facts, "score": total if whole else None, "fold_scores": folds}
+
+
+def _distinct(told: Sequence[Any]) -> list[Any]:
+    """Return what the folds said of their training, equal ones once."""
+    return [facts for i, facts in enumerate(told) if facts and facts not in told[:i]]
 
 
 def read_rungs(result: Path) -> list[float]:

@@ -148,6 +148,16 @@ class Export(_Part):
     limits: list[LimitCheck] = Field(default_factory=list)
 
 
+class TrainingFacts(_Part):
+    """What a fold's learner said of its optim, in a trial's journal event."""
+
+    optim: str
+    state_bytes: int
+    values_by_bits: dict[str, int] = Field(default_factory=dict)
+    kernels: list[str] = Field(default_factory=list)
+    note: str = ""
+
+
 class TrialCurve(_Part):
     """The part of a trial's ``result.json`` that the report shows."""
 

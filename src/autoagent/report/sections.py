@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from autoagent.report import plots
 from autoagent.report.reading import RunRecord, read_curve
+from autoagent.report.training import optim_state
 from autoagent.report.wording import config_text, duration, one_line, score
 from autoagent.runs.state import TrialRecord
 
@@ -48,6 +49,8 @@ class TrialRow:
     status: str
     config: str
     error: str
+    optim: str
+    optim_note: str
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ def trial_rows(record: RunRecord) -> list[TrialRow]:
             t.status or "not ended",
             config_text(dict(t.config)),
             one_line(_problem(record, t), 300),
+            *(one_line(text, 300) for text in optim_state(t)),
         )
         for _, t in sorted(record.state.trials.items())
     ]

@@ -29,6 +29,7 @@ class TrialRecord:
         saved: its fitted models are on disk.
         error: why it failed.
         repeats: the trial of the same configuration that it cross-validates again, with other folds.
+        training: what its folds' learners said of their training, equal ones once: optim, bytes and bits of its states.
     """
 
     number: int
@@ -44,6 +45,7 @@ class TrialRecord:
     saved: bool = False
     error: str | None = None
     repeats: int | None = None
+    training: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -229,6 +231,7 @@ def _finish(state: RunState, data: Mapping[str, Any]) -> RunState:
         model_bytes=int(data["model_bytes"]),
         saved=bool(data["saved"]),
         error=data["error"],
+        training=tuple(dict(facts) for facts in data.get("training", ())),
     )
     return replace(_with_trial(state, ended), finished=(*state.finished, number))
 
