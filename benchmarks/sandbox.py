@@ -1,8 +1,9 @@
 """What the sandbox costs a call, and what the attack suite does behind it and, where that is safe, without a wall.
 
-python benchmarks/sandbox.py [--calls 200] [--attacks] [--out FILE]
+python benchmarks/sandbox.py [--calls 200] [--attacks [--trace-python P] [--aide-python P]] [--out FILE]
 
-Times are wall-clock milliseconds of this machine under the load that is printed with them.
+Times are wall-clock milliseconds of this machine under the load that is printed with them. ``--trace-python`` and
+``--aide-python`` name Pythons that have trace-opt and aideml; the attacks that are safe to run unwalled run there too.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.sandbox_peers import in_aide, in_trace
 from tests.sandbox.attacks import ATTACKS, Attack
 from tests.sandbox.targets import CANARY, damage, targets
 
@@ -38,11 +42,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--attacks", action="store_true")
+    parser.add_argument("--trace-python", help="a Python with trace-opt, to run the safe attacks in a trainable bundle")
+    parser.add_argument("--aide-python", help="a Python with aideml, to run the safe attacks in its interpreter")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     lines = [*machine(), "", *costs(options.calls)]
     if options.attacks:
-        lines += ["", *attack_table()]
+        lines += ["", *attack_table(unwalled(options.trace_python, options.aide_python))]
     text = "\n".join(lines) + "\n"
     print(text)
     if options.out:
@@ -51,6 +57,7 @@ def main() -> None:
 
 def machine() -> Iterator[str]:
     shown = sys.argv[1:] if "--out" not in sys.argv else sys.argv[1 : sys.argv.index("--out")]
+    shown = ["P" if before in ("--trace-python", "--aide-python") else it for before, it in pairwise(["", *shown])]
     yield f"`python benchmarks/sandbox.py {' '.join(shown)}`, {time.strftime('%Y-%m-%d')}"
     yield ""
     yield f"machine: {platform.release()} {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f},"
@@ -84,14 +91,33 @@ def costs(calls: int) -> Iterator[str]:
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     yield ""
     yield f"CPU of the processes of one cold start and call: {1e3 * cpu:.0f} ms"
+    yield from step_overhead()
+
+
+def step_overhead(size: int = 18_000_000, pairs: int = 11) -> Iterator[str]:
+    """Time one loop of Python outside and inside, in turn; the wall clock includes the call, the CPU only the loop."""
+    space: dict[str, Callable[[int], float]] = {}
+    exec(_STEP, space)  # noqa: S102 - our own lines, to time the same loop outside
+    sides: dict[str, list[tuple[float, float]]] = {"outside": [], "inside": []}
     with Sandbox(Limits(timeout_s=60)) as sandbox:
-        space: dict[str, Callable[[int], float]] = {}
-        exec(_STEP, space)  # noqa: S102 - our own lines, to time the same loop outside
-        size = 3_000_000
-        pairs = [(space["f"](size), sandbox.call(_STEP, "f", size)) for _ in range(21)]
-    outside, inside = (statistics.median(side) for side in zip(*pairs, strict=True))
-    more = 100 * (inside / outside - 1)
-    yield f"a step of {outside:.2f} s of CPU outside takes {inside:.2f} s inside: {more:+.1f} % (median of 21, A/B)"
+        work: dict[str, Callable[[], float]] = {
+            "outside": lambda: space["f"](size),
+            "inside": lambda: sandbox.call(_STEP, "f", size),
+        }
+        sandbox.call(_STEP, "f", 1)
+        for turn in range(pairs):
+            for side in sorted(work, reverse=turn % 2 == 0):
+                started = time.perf_counter()
+                cpu = work[side]()
+                sides[side].append((cpu, time.perf_counter() - started))
+    for which, clock in enumerate(("CPU", "wall clock, the call included")):
+        outside, inside = ([pair[which] for pair in sides[side]] for side in ("outside", "inside"))
+        ratios = [100 * (i / o - 1) for o, i in zip(outside, inside, strict=True)]
+        yield (
+            f"a step of {statistics.median(outside):.2f} s outside takes {statistics.median(inside):.2f} s inside "
+            f"({clock}): {statistics.median(ratios):+.1f} %, from {min(ratios):+.1f} to {max(ratios):+.1f} % "
+            f"({pairs} pairs, order in turn)"
+        )
 
 
 _STEP = """
@@ -128,21 +154,43 @@ def row(name: str, ms: list[float]) -> str:
     return f"| {name} | {statistics.median(ms):.1f} | {ms[int(0.9 * len(ms))]:.1f} | {ms[0]:.1f} |"
 
 
-def attack_table() -> Iterator[str]:
+Runner = Callable[[str, dict[str, object]], str]
+
+
+def unwalled(trace_python: str | None, aide_python: str | None) -> dict[str, Runner]:
+    """Return the ways to run an attack without a wall, by the name of their column."""
+    runners: dict[str, Runner] = {"a plain child": plain_child}
+    if trace_python:
+        runners["Trace's bundle"] = lambda source, told: in_trace(trace_python, source, told)
+    if aide_python:
+        runners["AIDE's interpreter"] = lambda source, told: in_aide(aide_python, source, told)
+    return runners
+
+
+def attack_table(runners: Mapping[str, Runner]) -> Iterator[str]:
     os.environ["AUTOAGENT_CANARY"] = CANARY
-    rows, escapes, bare_escapes, bare_runs = [], 0, 0, 0
+    rows, escapes, bare = [], Counter[tuple[str, str]](), Counter[str]()
     for attack in ATTACKS:
-        walled, bare = behind_the_wall(attack), without_a_wall(attack) if attack.safe_bare else "not run"
-        escapes += walled.startswith("ESCAPED")
-        bare_runs += bare != "not run"
-        bare_escapes += bare.startswith("ESCAPED")
-        rows.append(f"| {attack.group} | {attack.name} | {walled} | {bare} |")
-    yield f"escapes behind the wall: {escapes} of {len(ATTACKS)}"
-    yield "the plain child is a child process of the same user, the way AIDE runs its scripts"
-    yield f"escapes in a plain child: {bare_escapes} of the {bare_runs} safe to run"
+        ends = {"behind the wall": behind_the_wall(attack)}
+        bare[attack.group] += attack.safe_bare
+        for name, runner in runners.items():
+            ends[name] = without_a_wall(attack, runner) if attack.safe_bare else "not run"
+        escapes.update((name, attack.group) for name, end in ends.items() if end.startswith("ESCAPED"))
+        rows.append(f"| {attack.group} | {attack.name} | {' | '.join(ends.values())} |")
+    walled = sum(n for (name, _), n in escapes.items() if name == "behind the wall")
+    yield f"escapes behind the wall: {walled} of {len(ATTACKS)}"
+    yield "a plain child is a child process of the same user"
     yield ""
-    yield "| group | attack | behind the wall | a plain child |"
-    yield "|---|---|---|---|"
+    groups = [group for group in dict.fromkeys(attack.group for attack in ATTACKS) if bare[group]]
+    yield f"| escapes, of the {bare.total()} attacks safe to run | {' | '.join(groups)} | all |"
+    yield "|---|" + "---|" * (len(groups) + 1)
+    for name in runners:
+        counts = [escapes[name, group] for group in groups]
+        shown = [f"{n} of {bare[group]}" for n, group in zip(counts, groups, strict=True)]
+        yield f"| {name} | {' | '.join(shown)} | {sum(counts)} of {bare.total()} |"
+    yield ""
+    yield f"| group | attack | behind the wall | {' | '.join(runners)} |"
+    yield "|---|---|---|" + "---|" * len(runners)
     yield from rows
 
 
@@ -158,20 +206,27 @@ def behind_the_wall(attack: Attack) -> str:
     return end if well else f"ESCAPED: {end} {hurt}"
 
 
-def without_a_wall(attack: Attack) -> str:
+def without_a_wall(attack: Attack, runner: Runner) -> str:
     with aims() as told:
-        code = f"{attack.source}\nprint(attack({told!r}))"
         try:
-            done = subprocess.run(
-                [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, cwd=told["cwd"], check=False
-            )
-            end = done.stdout.strip() or "raised " + done.stderr.strip().splitlines()[-1].split(":")[0]
-        except subprocess.TimeoutExpired:
-            end = "timeout"
-        hurt = damage(Path(told["outside"]), told["sentinel"])
-        Path("/tmp/autoagent-left").unlink(missing_ok=True)
-        Path("/dev/shm/left").unlink(missing_ok=True)
+            # the sentinel stands for the parent, for "trace the parent" may leave its target stopped
+            end = runner(attack.source, {**told, "pid": told["sentinel"]})
+            hurt = damage(Path(told["outside"]), told["sentinel"])
+        finally:
+            Path("/tmp/autoagent-left").unlink(missing_ok=True)
+            Path("/dev/shm/left").unlink(missing_ok=True)
     return f"ESCAPED{': ' + ', '.join(hurt) if hurt else ''}" if end == "escaped" or hurt else end
+
+
+def plain_child(source: str, told: dict[str, object]) -> str:
+    code = f"{source}\nprint(attack({told!r}))"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, cwd=str(told["cwd"]), check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "timeout"
+    return done.stdout.strip() or "raised " + done.stderr.strip().splitlines()[-1].split(":")[0]
 
 
 class aims:  # noqa: N801 - used like a function
