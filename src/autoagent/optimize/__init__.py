@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from autoagent.optimize.optoprime import OptoPrime
     from autoagent.optimize.population import Population
     from autoagent.optimize.processes import Processes
+    from autoagent.optimize.ray_runner import Ray
     from autoagent.optimize.talk import Style
     from autoagent.optimize.textgrad import TextGrad
     from autoagent.runs.budget import Limits
@@ -70,6 +71,7 @@ _HOMES = {
     "Plan": "autoagent.optimize.loop",
     "Population": "autoagent.optimize.population",
     "Processes": "autoagent.optimize.processes",
+    "Ray": "autoagent.optimize.ray_runner",
     "Result": "autoagent.optimize.loop",
     "Split": "autoagent.optimize.instances",
     "Step": "autoagent.optimize.optimizer",
@@ -93,6 +95,7 @@ __all__ = [
     "Plan",
     "Population",
     "Processes",
+    "Ray",
     "Result",
     "Split",
     "Step",
