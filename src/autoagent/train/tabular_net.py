@@ -210,7 +210,8 @@ def _epochs(
         optim.step()
         step += 1
         per_step = (time.monotonic() - started) / step
-        total = min(total, step + max(int(0.8 * context.left_s() / per_step), 0)) if context.deadline else total
+        if context.deadline is not None:
+            total = min(total, step + max(int(0.8 * context.left_s() / per_step), 0))
         if step % check_every == 0 or step == total:
             value = _judge(net, valid, context)
             curve.append(value)
