@@ -116,6 +116,11 @@ def sure(r):
     if r < 0:
         raise OSError(ctypes.get_errno(), 'no')
     return r
+def look(pid):  # at an address that nothing is mapped at: "bad address" is told only to who may read the process
+    near, far = (ctypes.c_size_t * 2)(), (ctypes.c_size_t * 2)(4096, 16)
+    near[:] = ctypes.addressof(here := ctypes.create_string_buffer(16)), 16
+    if libc.syscall(310, pid, near, 1, far, 1, ctypes.c_long(0)) < 0 and ctypes.get_errno() != 14:
+        raise OSError(ctypes.get_errno(), 'no')
 """
 _PROCESSES = [
     _try("kill the parent", "processes", "os.kill(c['pid'], 0)"),
@@ -127,7 +132,7 @@ _PROCESSES = [
         before=_CALLS,
     ),
     _try("trace the zygote", "processes", "sure(libc.ptrace(16, os.getppid(), 0, 0))", before=_CALLS, safe_bare=False),
-    _try("read another's memory", "processes", "sure(libc.syscall(310, c['pid'], 0, 0, 0, 0, 0))", before=_CALLS),
+    _try("read another's memory", "processes", "look(c['pid'])", before=_CALLS),
     _try(
         "take another's file descriptor",
         "processes",
