@@ -160,7 +160,8 @@ def test_a_second_signal_ends_a_run_at_once_and_it_can_be_resumed(tmp_path: Path
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
     said, complaint = process.communicate(timeout=90)
-    assert process.returncode in (0, 130), complaint
+    # in Python's own ending the second signal kills the process, which a shell tells as 130 too
+    assert process.returncode in (0, 130, -signal.SIGINT), complaint
     assert "Traceback" not in said + complaint
     folder = list_runs(tmp_path)[0]
     before = state_of(folder)
