@@ -128,7 +128,7 @@ _PROCESSES = [
     _try(
         "trace the parent",
         "processes",
-        "sure(libc.ptrace(16, c['pid'], 0, 0)); libc.ptrace(17, c['pid'], 0, 0)",
+        "sure(libc.ptrace(0x4206, c['pid'], ctypes.c_long(0), ctypes.c_long(0)))",  # seize: to attach would stop it
         before=_CALLS,
     ),
     _try("trace the zygote", "processes", "sure(libc.ptrace(16, os.getppid(), 0, 0))", before=_CALLS, safe_bare=False),

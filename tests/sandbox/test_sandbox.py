@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -253,6 +254,16 @@ def test_without_a_wall_the_level_is_none_and_it_must_be_asked_for(monkeypatch: 
         assert sandbox.call("def f(): return 1", "f") == 1
         with pytest.raises(SandboxTimeout):
             sandbox.call("def f():\n    while True: pass", "f")
+
+
+def test_to_examine_a_machine_without_a_wall_stops_nobody() -> None:
+    told = (
+        "from autoagent.sandbox import selftest, wall\n"
+        "wall.sandlock_is_usable = lambda: False\n"
+        "print({selftest.examine.__wrapped__().level for _ in range(8)})"
+    )
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "{'none'}"
 
 
 def test_a_level_is_named_by_what_failed() -> None:

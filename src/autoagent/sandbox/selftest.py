@@ -183,9 +183,9 @@ def probe(folder, port, pid, abstract):
                 s.send(b"x")
     def trace():
         libc = ctypes.CDLL(None, use_errno=True)
-        if libc.ptrace(16, pid, 0, 0) != 0:
+        zero = ctypes.c_long(0)  # seize: to attach would stop us, for good where there is no wall
+        if libc.ptrace(0x4206, pid, zero, zero) != 0:
             raise OSError(ctypes.get_errno(), "ptrace")
-        libc.ptrace(17, pid, 0, 0)
     def fork():
         child = os.fork()
         if child == 0:
