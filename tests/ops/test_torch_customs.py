@@ -4,6 +4,7 @@ import copy
 import io
 import logging
 import pickle
+import weakref
 from typing import Any
 
 import pytest
@@ -53,6 +54,17 @@ def test_a_copy_goes_on_as_the_original_and_apart_from_it(name: str, copied: Any
     for key, value in optimizer.state[mine].items():
         same = twin.state[theirs][key]
         assert torch.equal(value, same) if isinstance(value, torch.Tensor) else value == same
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gradient_does_not_outlive_zero_grad(name: str) -> None:
+    param = _param(70, 80)
+    optimizer = OPS_OPTIMS[name].load()([param], lr=1e-2)  # type: ignore[operator]
+    _run(optimizer, 0, 1)
+    assert param.grad is not None
+    gone = weakref.ref(param.grad)
+    optimizer.zero_grad()
+    assert gone() is None
 
 
 def test_tied_weights_are_one_parameter_with_one_state() -> None:

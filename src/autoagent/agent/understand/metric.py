@@ -137,28 +137,13 @@ _PAST = re.compile(
 )
 _COLUMN_AFTER = re.compile(r"^\s*(?:column|as (?:the )?target|field)\b")
 _OBJECT_BEFORE = re.compile(r"\b(?:predict|forecast|column|called|named|target(?: is|:)?)\s+(?:the\s+)?$")
-_BOUNDED = frozenset(
-    [
-        "roc_auc",
-        "mean_roc_auc",
-        "average_precision",
-        "accuracy",
-        "balanced_accuracy",
-        "f1",
-        "macro_f1",
-        "micro_f1",
-        "entity_f1",
-        "precision",
-        "recall",
-        "recall_at_precision",
-        "r2",
-        "quadratic_weighted_kappa",
-        "silhouette",
-        "specificity",
-        "miou",
-        "mcc",
-    ]
-)
+_BOUNDED = (CLASS_METRICS - {"log_loss", "brier"}) | {
+    "entity_f1",
+    "r2",
+    "quadratic_weighted_kappa",
+    "silhouette",
+    "miou",
+}
 _AT_PRECISION = re.compile(
     rf"recall (?:at|@) (?:a )?(?:fixed )?(?:precision\s?(?:of|=|>=|at least)?\s?)?(?P<n>{NUM})\s?(?P<p>%|percent)?(?:\s+precision)?|recall (?:at|@) (?:a )?(?:fixed )?precision (?:of |>= ?|= ?|at least )?(?P<n2>{NUM})\s?(?P<p2>%|percent)?|recall when precision is (?:at least )?(?P<n3>{NUM})\s?(?P<p3>%|percent)?"
 )

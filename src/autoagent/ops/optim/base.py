@@ -148,9 +148,12 @@ class QuantizedOptimizer(Optimizer):
         try:
             self._engine.run(jobs)
         finally:
-            for job in jobs:
-                job.grad = job.param  # a gradient must not outlive zero_grad
-            self._known_states = [*map(id, self.state.values())]
+            self._let_go(jobs)
+
+    def _let_go(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            job.grad = job.param  # a gradient must not outlive zero_grad
+        self._known_states = [*map(id, self.state.values())]
 
     def _notice_replaced_states(self) -> None:
         if self._known_states != [*map(id, self.state.values())]:

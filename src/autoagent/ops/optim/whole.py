@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -42,23 +42,15 @@ class WholeTensorOptimizer(QuantizedOptimizer):
         """Return the number format of a quantized state."""
         return job.code(slot)
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]  # no overloads
-        """Update all parameters that have a gradient; return the closure's loss, if one is given.
-
-        Raises:
-            UserError: a gradient is sparse.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+    @torch._disable_dynamo  # type: ignore[attr-defined]  # as in the base
+    def _update_all(self) -> None:
         self._notice_replaced_states()
-        for group in self.param_groups:
-            for job in self._due(group):
+        due = [(job, group) for group in self.param_groups for job in self._due(group)]
+        try:
+            for job, group in due:
                 self._run(job, group)
-        self._known_states = [*map(id, self.state.values())]
-        return loss
+        finally:
+            self._let_go([job for job, _ in due])
 
     @torch.no_grad()
     def _run(self, job: Job, group: Mapping[str, Any]) -> None:
