@@ -1,0 +1,1 @@
+"""Benchmarks as objects: what a sampler is measured on, the protocol that keeps the measurement honest, its report."""
