@@ -8,8 +8,9 @@ import pytest
 from tests.llm.server import Say, completion, serve
 
 from autoagent.errors import LLMError, ReplyError
-from autoagent.llm.ask import ask
+from autoagent.llm.ask import ask, converse
 from autoagent.llm.client import LLM, OpenAIClient
+from autoagent.llm.messages import Message
 from autoagent.llm.scripted import ScriptedLLM
 from autoagent.prompts.replies import Idea, Ideas
 
@@ -76,3 +77,11 @@ def test_an_endpoint_that_only_talks_nonsense_is_asked_twice(text: str | None) -
         with pytest.raises(ReplyError):
             put(client)
         assert len(server.bodies) == 2
+
+
+def test_a_conversation_goes_out_turn_by_turn_with_its_seed() -> None:
+    llm = ScriptedLLM([IDEAS])
+    turns = (Message("user", "first"), Message("assistant", "{}"), Message("user", "better"))
+    assert converse(llm, turns, Ideas, timeout_s=5, seed=7) == IDEAS
+    (request,) = llm.requests
+    assert (request.messages, request.seed) == (turns, 7)

@@ -1,4 +1,4 @@
-"""Asks a model one question and returns a typed answer: render, call, parse, repair once."""
+"""Asks a model and returns a typed answer: render, call, parse, repair once."""
 
 from __future__ import annotations
 
@@ -46,8 +46,47 @@ def ask(
         LLMError: the endpoint gave no reply.
         BudgetExceeded: a call would pass a limit.
     """
+    messages = (Message("user", render(template, context)),)
+    return converse(
+        llm,
+        messages,
+        reply_type,
+        timeout_s=timeout_s,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        max_repairs=max_repairs,
+    )
+
+
+def converse(
+    llm: LLM,
+    messages: tuple[Message, ...],
+    reply_type: type[ReplyT],
+    *,
+    timeout_s: float,
+    temperature: float = 0.2,
+    max_tokens: int = 1500,
+    max_repairs: int = 1,
+    seed: int = 0,
+) -> ReplyT:
+    """Return a validated reply to the last message of a conversation.
+
+    Args:
+        llm: the model.
+        messages: the conversation so far; the last is the user's.
+        reply_type: as for `ask`.
+        timeout_s: for all the calls together.
+        temperature: 0 is greedy.
+        max_tokens: upper bound of one reply.
+        max_repairs: how often the model may mend its reply.
+        seed: for endpoints that honour one; repeated draws of one question need different ones.
+
+    Raises:
+        ReplyError: the last reply cannot be used either.
+        LLMError: the endpoint gave no reply.
+        BudgetExceeded: a call would pass a limit.
+    """
     deadline = time.monotonic() + timeout_s
-    messages: tuple[Message, ...] = (Message("user", render(template, context)),)
     for repairs_left in range(max_repairs, -1, -1):
         request = Request(
             model=llm.name,
@@ -56,6 +95,7 @@ def ask(
             schema_name=re.sub(r"[^A-Za-z0-9_-]", "_", reply_type.__name__),
             temperature=temperature,
             max_tokens=max_tokens,
+            seed=seed,
         )
         reply = llm.complete(request, timeout_s=max(0.0, deadline - time.monotonic()))
         try:
