@@ -9,6 +9,7 @@ import pytest
 from optuna.samplers import GridSampler
 from tests.optimize.toys import Toy, toy_llm
 
+from autoagent.errors import LLMError
 from autoagent.llm.messages import Request
 from autoagent.llm.scripted import ScriptedLLM
 from autoagent.optimize import (
@@ -86,6 +87,21 @@ def test_textgrad_goes_on_without_a_comment_that_could_not_be_had() -> None:
     assert optimizer.step().status == "updated"
     assert optimizer.failures == 1
     assert "make it c" in llm.requests[-1].messages[0].content
+
+
+def test_textgrad_uses_what_was_paid_for_when_a_later_question_gets_no_reply() -> None:
+    a, b = node("a", name="a", trainable=True), node("b", name="b", trainable=True)
+    comments = {"comments": {"a": "whisper", "b": "shout"}}
+    llm = ScriptedLLM([comments, {"reasoning": "r", "updates": {"a": "hush"}}, LLMError("the line is dead")])
+    optimizer = TextGrad([a, b], llm)
+    backward(joined(a, b), "too dull")
+    assert optimizer.step().status == "updated"
+    assert (a.data, b.data) == ("hush", "b")
+    dead = TextGrad([a, b], ScriptedLLM([comments, LLMError("the line is dead")]))
+    dead.zero_feedback()
+    backward(joined(a, b), "too dull")
+    with pytest.raises(LLMError, match="the line is dead"):
+        dead.step()
 
 
 def test_opro_shows_the_best_last_and_no_graph() -> None:
@@ -175,6 +191,23 @@ def test_the_front_holds_who_is_best_somewhere_and_none_that_is_dominated() -> N
     told(optimizer, "2-2", {"i": -1.0, "j": 0.0, "k": 0.0}, (start.key,))
     assert set(optimizer.front()) == {left.key, right.key}
     assert optimizer.front()[left.key] == 2
+
+
+def test_the_front_is_over_objectives_where_there_are_several() -> None:
+    optimizer = population()
+
+    def two(name: str, cost: float, speed: float, *parents: str) -> Candidate:
+        candidate = Candidate(dict(zip("ab", name.split("-"), strict=True)), parents=parents)
+        case = Case("i", (cost + speed) / 2, objectives={"cost": cost, "speed": speed})
+        optimizer.tell(candidate, Outcome((case,)))
+        return candidate
+
+    start = two("0-0", 0.0, 0.0)
+    cheap, fast, middle = two("1-0", 9.0, 1.0, start.key), two("0-1", 1.0, 9.0, start.key), two("1-1", 4.0, 4.0)
+    assert set(optimizer.front()) == {cheap.key, fast.key}
+    assert middle.key in optimizer.pool
+    row = Case("i", 1.0, objectives={"cost": 1.0})
+    assert Case.from_json(row.to_json()) == row
 
 
 def test_a_child_that_does_not_beat_its_parent_stays_out_of_the_pool() -> None:

@@ -58,6 +58,7 @@ def test_honest_code_passes() -> None:
         ("import pandas as pd\ndef f(d): return d.eval('@x')", "the attribute 'eval'"),
         ("def f():\n    global x", "global is refused"),
         ("async def f(): pass", "is async"),
+        ("def f():\n    async def g(): pass", "asyncfunctiondef is refused"),
         ("def f(): pass\nprint(1)", "line 2: a call or expression at the top level"),
         ("def f(): pass\nfor i in (): pass", "line 2: for at the top level"),
         ("def f(): pass\nf = 1", "line 2: assign at the top level"),

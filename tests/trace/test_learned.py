@@ -1,7 +1,9 @@
 """Learned code: its signature is fixed, it is compiled once a version, and it runs in the sandbox unless trusted."""
 
+import asyncio
 import copy
 import math
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -190,12 +192,80 @@ def test_code_without_source_cannot_be_learned() -> None:
         bundle(trainable=True, trusted=True)(max)
 
 
-def test_a_coroutine_cannot_be_learned() -> None:
-    with pytest.raises(DomainError, match="plain function"):
+def test_a_coroutine_is_learned_and_awaited_here() -> None:
+    @bundle(trainable=True, trusted=True)
+    async def later(x: int) -> int:
+        """Wait and add."""
+        await asyncio.sleep(0)
+        return x + 1
 
-        @bundle(trainable=True)
-        async def later() -> None:
-            """Do nothing."""
+    start = node(1, "start")
+    made = asyncio.run(later(start))
+    assert (made.data, start in made.parents, later.parameter in made.parents) == (2, True, True)
+    later.parameter.set(later.parameter.data.replace("x + 1", "[][x]"))
+    with pytest.raises(ExecutionError, match=r"IndexError.*\(line 4\)"):
+        asyncio.run(later(1))
+    with pytest.raises(DomainError, match="signature must stay async"):
+        later.parameter.set('def later(x: int) -> int:\n    """Wait and add."""\n    return x')
+
+
+def test_a_generator_is_learned_and_gives_a_node_for_each_item() -> None:
+    @bundle(trainable=True, trusted=True)
+    def count(n: int) -> Iterator[int]:
+        """Count."""
+        for i in range(n):
+            yield i + 0
+
+    items = list(count(node(3)))
+    assert [item.data for item in items] == [0, 1, 2]
+    assert all(count.parameter in item.parents for item in items)
+    count.parameter.set(count.parameter.data.replace("yield i + 0", "yield 1 // (1 - i)"))
+    walk = count(3)
+    assert next(walk).data == 1
+    with pytest.raises(ExecutionError, match="ZeroDivisionError") as caught:
+        next(walk)
+    assert "yield 1 // (1 - i)  # <--- ZeroDivisionError" in caught.value.exception_node.error
+
+
+def test_an_async_generator_is_learned_in_this_process_alone() -> None:
+    async def ticks(n: int) -> AsyncIterator[int]:
+        """Tick."""
+        for i in range(n):
+            yield i
+
+    async def collect() -> list[Any]:
+        return [item.data async for item in bundle(trainable=True, trusted=True)(ticks)(2)]
+
+    assert asyncio.run(collect()) == [0, 1]
+    with pytest.raises(DomainError, match="trusted=True alone"):
+        bundle(trainable=True)(ticks)
+
+
+def test_the_sandbox_waits_for_a_coroutine_and_collects_a_generator() -> None:
+    from autoagent.sandbox import isolation
+
+    if isolation().level == "none":
+        pytest.skip("nothing contains foreign code on this machine")
+
+    @bundle(trainable=True)
+    async def double(x: int) -> int:
+        """Double."""
+
+        async def twice() -> int:
+            return 2 * x
+
+        return await twice()
+
+    @bundle(trainable=True)
+    def up_to(n: int) -> Iterator[int]:
+        """Count."""
+        yield from range(n)
+
+    assert asyncio.run(double(node(4))).data == 8
+    assert [item.data for item in up_to(3)] == [0, 1, 2]
+    up_to.parameter.set('def up_to(n: int) -> Iterator[int]:\n    """Count."""\n    yield n\n    yield [][n]\n')
+    with pytest.raises(ExecutionError, match="IndexError"):
+        list(up_to(3))
 
 
 def test_a_code_domain_fits_any_node() -> None:

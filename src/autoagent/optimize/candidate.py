@@ -59,6 +59,7 @@ class Case:
         output: the output as short text.
         sheet: the traced operations, as an optimizer is shown them; None when nothing was traced.
         seconds: that it took.
+        objectives: objective -> score, where there are several; ``score`` is then their mean.
     """
 
     instance: str
@@ -68,10 +69,13 @@ class Case:
     output: str = ""
     sheet: Sheet | None = None
     seconds: float = 0.0
+    objectives: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON value that ``from_json`` reads back."""
-        return {**self.__dict__, "sheet": None if self.sheet is None else self.sheet.to_json()}
+        row = {**self.__dict__, "sheet": None if self.sheet is None else self.sheet.to_json()}
+        row["objectives"] = dict(self.objectives)
+        return row if self.objectives else {name: value for name, value in row.items() if name != "objectives"}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Case:
@@ -89,6 +93,16 @@ class Outcome:
     def scores(self) -> dict[str, float | None]:
         """Instance -> score."""
         return {case.instance: case.score for case in self.cases}
+
+    @property
+    def cells(self) -> dict[str, float | None]:
+        """Instance, or instance and objective where there are several -> score: what a Pareto front is over."""
+        found: dict[str, float | None] = {}
+        for case in self.cases:
+            found |= {f"{case.instance}\n{name}": score for name, score in case.objectives.items()}
+            if not case.objectives:
+                found[case.instance] = case.score
+        return found
 
     @property
     def num_failed(self) -> int:

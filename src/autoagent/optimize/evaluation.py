@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
+from autoagent.errors import BudgetExceeded
 from autoagent.optimize.candidate import Candidate, Case, Outcome, Parameters, rank
 from autoagent.optimize.optimizer import case_of, score_of
+from autoagent.optimize.purse import Purse, spending_from
 from autoagent.optimize.record import Record
 from autoagent.optimize.sheet import short
 from autoagent.runs.budget import Budget
@@ -38,15 +40,24 @@ class Runner(Protocol):
 
 
 class Threads:
-    """Runs a workflow in threads of this process, each under its own candidate."""
+    """Runs a workflow in threads of this process, each under its own candidate.
+
+    Attributes:
+        purse: that `metered` models of the workflow spend from.
+    """
 
     def __init__(self, workflow: Workflow, judge: Judge | None, parameters: Parameters, *, workers: int) -> None:
-        self._run = lambda job: run_case(workflow, judge, parameters, *job)
+        self._of = (workflow, judge, parameters)
+        self.purse: Purse | None = None
         self._pool = ThreadPoolExecutor(workers, "candidate") if workers > 1 else None
 
     def run(self, jobs: Sequence[tuple[Candidate, str, Any]]) -> Sequence[Case]:
         """Return what came of each job, in order."""
         return list(map(self._run, jobs) if self._pool is None else self._pool.map(self._run, jobs))
+
+    def _run(self, job: tuple[Candidate, str, Any]) -> Case:
+        with spending_from(self.purse):
+            return run_case(*self._of, *job)
 
     def close(self) -> None:
         """Wait for the threads."""
@@ -65,11 +76,16 @@ def run_case(
     """Run a workflow under a candidate, judge its output, and return the case with its traced operations.
 
     What the workflow raises is recorded and is no score. A judge that raises is a bug and is let through.
+
+    Raises:
+        BudgetExceeded: a `metered` model of the workflow could have passed a limit.
     """
     started = time.perf_counter()
     with override(parameters.overrides(candidate)), collect() as run:
         try:
             output, raised = workflow(instance), None
+        except BudgetExceeded:
+            raise
         except ExecutionError as error:
             output, raised = error.exception_node, str(error)
         except Exception as error:  # noqa: BLE001 - the border to foreign code; the failure is recorded whole
@@ -84,7 +100,12 @@ def run_case(
     if posed is None or said is not None:
         told = said or Feedback(text="the workflow gave no feedback")
         case = dataclasses.replace(
-            case, score=score_of(told), text=case.text or told.text, error=told.error, output=short(value, _OUTPUT)
+            case,
+            score=score_of(told),
+            text=case.text or told.text,
+            error=told.error,
+            output=short(value, _OUTPUT),
+            objectives=dict(told.scores),
         )
     return dataclasses.replace(case, seconds=seconds)
 
@@ -96,8 +117,8 @@ class Evaluator:
         num_runs: runs of the workflow that were made or taken from the record.
     """
 
-    def __init__(self, runner: Runner, record: Record, budget: Budget) -> None:
-        self._runner, self._record, self._budget = runner, record, budget
+    def __init__(self, runner: Runner, record: Record, budget: Budget, purse: Purse) -> None:
+        self._runner, self._record, self._budget, self._purse = runner, record, budget, purse
         self._known: dict[tuple[str, str, str], Case] = {}
         self.num_runs = 0
 
@@ -142,7 +163,8 @@ class Evaluator:
             if part != "train":
                 case = dataclasses.replace(case, sheet=None)  # no optimizer is shown it
             self._known[candidate.key, part, name] = case
-            self._record.write("evaluated", {"candidate": candidate.key, "part": part, "case": case.to_json()})
+            spent = {"spent": dict(self._purse.spent)} if self._purse.spent else {}
+            self._record.write("evaluated", {"candidate": candidate.key, "part": part, "case": case.to_json(), **spent})
             self.num_runs += 1
         return len(missing)
 

@@ -15,6 +15,7 @@ from autoagent.optimize.instances import Split, minibatches, split
 from autoagent.optimize.interval import Difference, paired_difference
 from autoagent.optimize.optimizer import Optimizer
 from autoagent.optimize.prompt import Try
+from autoagent.optimize.purse import Purse
 from autoagent.optimize.record import Record, RecordedTalk
 from autoagent.runs.budget import Budget, Limits
 
@@ -126,9 +127,12 @@ def optimize(
     runner = runner or Threads(workflow, judge, optimizer.parameters, workers=plan.workers)
     with Record(None if record is None else Path(record)) as notes:
         budget = Budget(plan.limits, time.monotonic, seconds_before=notes.elapsed_s)
+        purse = Purse(budget, notes.spent)
+        if isinstance(runner, Threads):
+            runner.purse = purse
         optimizer.spend_from(budget, lambda llm: RecordedTalk(llm, notes))
         try:
-            result = _Search(optimizer, parts, plan, budget, Evaluator(runner, notes, budget), notes).run()
+            result = _Search(optimizer, parts, plan, budget, Evaluator(runner, notes, budget, purse), notes).run()
         finally:
             optimizer.spend_from(None, lambda llm: llm)
             runner.close()
@@ -161,7 +165,8 @@ class _Search:
         try:
             self._judge_start()
             stopped, steps = self._rounds()
-            tested = self._test()
+            tested, untested = self._test()
+            stopped += untested
             spent = sum(len(outcome.cases) for outcome in tested)
         finally:
             self.budget.settle("trials", reserved=self.reserved, spent=spent)
@@ -171,7 +176,7 @@ class _Search:
         part, instances = self.choosing
         self.start_outcome = self.best_outcome = self.evaluator.outcomes([self.start], part, instances)[0]
         if part == "validation":
-            self.optimizer.hear_scores(self.start, self.best_outcome.scores)
+            self.optimizer.hear_scores(self.start, self.best_outcome.cells)
 
     def _rounds(self) -> tuple[str, int]:
         batches = minibatches(len(self.train), self.plan.minibatch, seed=self.plan.seed)
@@ -228,16 +233,20 @@ class _Search:
         part, instances = self.choosing
         outcome = self.evaluator.outcomes([candidate], part, instances)[0]
         if part == "validation":
-            self.optimizer.hear_scores(candidate, outcome.scores)
+            self.optimizer.hear_scores(candidate, outcome.cells)
         if rank(outcome) > rank(self.best_outcome):
             self.best, self.best_outcome = candidate, outcome
 
-    def _test(self) -> list[Outcome]:
+    def _test(self) -> tuple[list[Outcome], str]:
+        """Return what came of the start and the best on the test instances, and why not where they were not run."""
         if not self.sealed:
-            return []
+            return [], ""
         self.notes.write("opened_test", {"best": self.best.key, "instances": len(self.sealed)})
         both = [self.start] if self.best == self.start else [self.start, self.best]
-        return self.evaluator.outcomes(both, "test", self.sealed, is_reserved=True)
+        try:
+            return self.evaluator.outcomes(both, "test", self.sealed, is_reserved=True), ""
+        except BudgetExceeded as error:  # of the workflow's own model calls; the runs themselves were set aside
+            return [], f"; the test was not run to its end: {error}"
 
     def _result(self, stopped: str, steps: int, tested: Sequence[Outcome]) -> Result:
         start, best = (tested[0], tested[-1]) if tested else (Outcome(()), Outcome(()))

@@ -128,7 +128,7 @@ class Optimizer(ABC):
             self.base = here
 
     def hear_scores(self, candidate: Candidate, scores: Mapping[str, float | None]) -> None:  # noqa: B027 - most ignore it
-        """Learn scores on validation instances. No text comes with them, so none can reach a prompt."""
+        """Learn scores on validation instances, `Outcome.cells`. No text comes with them: none can reach a prompt."""
 
     def zero_feedback(self) -> None:
         """Forget the feedback on the parameters."""
@@ -200,6 +200,7 @@ def case_of(posed: Problem, instance: str, *, seconds: float = 0.0) -> Case:
         cut("; ".join(values), 1000),
         sheet,
         seconds,
+        {} if raised else {name: value for feedback in said for name, value in feedback.scores.items()},
     )
 
 

@@ -1,4 +1,4 @@
-"""A population: parents from the Pareto front over instances, reflection on minibatches, and merges of two lineages."""
+"""A population: parents from the Pareto front over instances and objectives, reflection, and merges of lineages."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ _FLOOR = -1e300  # of a run without a score, below every score
 
 
 class Population(Rewriter):
-    """Keeps every candidate that beat its parent, and improves those that are best on some instance.
+    """Keeps every candidate that beat its parent, and improves those that are best on some instance or objective.
 
     Source: arXiv:2507.19457, sections 3 and 4 (GEPA).
     Differs: all parameters are shown at once and the model chooses which to change; a merge takes each parameter from
-    the parent that changed it and asks no model; a run without a score counts below every score.
+    the parent that changed it and asks no model; a run without a score counts below every score; where the feedback
+    has several objectives, the front is over each objective of each instance.
     """
 
     name = "population"
@@ -68,8 +69,7 @@ class Population(Rewriter):
         super().tell(candidate, outcome)
         self.latest[candidate.key] = outcome
         if not self._judged_apart:
-            merged = self.tries[candidate.key].outcome
-            self.scores[candidate.key] = _floored(merged.scores)
+            self.scores[candidate.key] = _floored(self.tries[candidate.key].outcome.cells)
         parents = [self.tries[key].outcome for key in candidate.parents if key in self.tries]
         if all(_beats(self.tries[candidate.key].outcome, parent) for parent in parents):
             self.pool.setdefault(candidate.key, candidate)

@@ -11,6 +11,7 @@ from typing import Any, Self
 from autoagent.errors import LLMError, RunFolderError
 from autoagent.llm.client import LLM
 from autoagent.llm.messages import Reply, Request
+from autoagent.llm.meter import Resource
 from autoagent.llm.prices import Price, Priced, price_of
 from autoagent.llm.recorded import Skips
 from autoagent.llm.redact import redact, redact_json
@@ -18,7 +19,7 @@ from autoagent.optimize.candidate import Case
 from autoagent.runs.journal import Event, Journal
 
 _REPLY = ("text", "prompt_tokens", "completion_tokens", "cached_tokens", "model", "finish_reason")
-_CLOCKED = frozenset({"seconds", "elapsed_s"})  # differ between two runs of the same thing
+_CLOCKED = frozenset({"seconds", "elapsed_s", "spent"})  # differ between two runs of the same thing
 
 
 class Record:
@@ -55,6 +56,12 @@ class Record:
     def elapsed_s(self) -> float:
         """Wall time that the recorded run had used."""
         return max((float(data.get("elapsed_s", 0.0)) for _, data in self._past), default=0.0)
+
+    @property
+    def spent(self) -> dict[Resource, float]:
+        """What workflows had spent on models of their own in the recorded run."""
+        rows = [data["spent"] for kind, data in self._past if kind == "evaluated" and "spent" in data]
+        return dict(rows[-1]) if rows else {}
 
     @property
     def is_replaying(self) -> bool:

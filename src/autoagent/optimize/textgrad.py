@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from autoagent.errors import ReplyError
+from autoagent.errors import BudgetExceeded, LLMError, ReplyError
 from autoagent.llm.lenient import find_keyed_object
 from autoagent.optimize.candidate import Candidate
 from autoagent.optimize.layout import BYTES_PER_TOKEN, fence
@@ -47,13 +47,28 @@ class TextGrad(Rewriter):
         comments = self.comments(case.sheet, case.text or case.error)
         found: list[Candidate] = []
         for _ in range(n):
-            values: dict[str, Any] = {}
-            for name, heard in comments.items():
-                updates = self.updates(base, self._rewrite(base, name, heard, found))
-                values |= dict(updates.values) if updates else {}
+            values, stopped = self._values(base, comments, found)
             if values:
                 found.append(self.parameters.changed(base.candidate, values, source=self.name))
+            if stopped is not None:
+                if not found:
+                    raise stopped
+                self.last_reason = str(stopped)
+                break
         return found
+
+    def _values(
+        self, base: Try, comments: Mapping[str, list[str]], found: Sequence[Candidate]
+    ) -> tuple[dict[str, Any], LLMError | BudgetExceeded | None]:
+        """Return the new values, and what cut the questions short: what was answered before it is paid and is used."""
+        values: dict[str, Any] = {}
+        for name, heard in comments.items():
+            try:
+                updates = self.updates(base, self._rewrite(base, name, heard, found))
+            except (LLMError, BudgetExceeded) as error:
+                return values, error
+            values |= dict(updates.values) if updates else {}
+        return values, None
 
     def comments(self, sheet: Sheet | None, said: str) -> dict[str, list[str]]:
         """Return what reached each variable; without a graph all of them hear the feedback itself."""

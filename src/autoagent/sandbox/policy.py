@@ -48,6 +48,7 @@ class Policy:
         allow_classes: class definitions beside it.
         max_bytes: of its source.
         need_docstring: the function must describe itself.
+        allow_async: the function, and helpers, may be coroutines.
     """
 
     imports: frozenset[str] = _IMPORTS
@@ -55,6 +56,7 @@ class Policy:
     allow_classes: bool = False
     max_bytes: int = _MAX_BYTES
     need_docstring: bool = False
+    allow_async: bool = False
 
 
 def check_code(source: str, *, function: str, signature: str | None = None, policy: Policy | None = None) -> None:
@@ -103,7 +105,7 @@ def _shape_faults(tree: ast.Module, function: str, policy: Policy) -> Iterator[s
     if len(found) != 1:
         yield f"line 1: it defines {len(found)} functions named {function!r} at the top level, not one"
     for node in found:
-        if isinstance(node, ast.AsyncFunctionDef):
+        if isinstance(node, ast.AsyncFunctionDef) and not policy.allow_async:
             yield f"line {node.lineno}: {function!r} is async"
         if policy.need_docstring and not ast.get_docstring(node):
             yield f"line {node.lineno}: {function!r} has no docstring"
@@ -194,14 +196,23 @@ def _node_faults(node: ast.AST, policy: Policy) -> Iterator[str]:
             yield f"the keyword {name!r} is refused"
         case ast.arg(arg=name) if _is_dunder(name):
             yield f"the argument {name!r} is refused"
-        case ast.FunctionDef(name=name) | ast.ClassDef(name=name) if _is_dunder(name) and name not in _METHODS:
-            yield f"the name {name!r} is refused"
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Await():
+            yield from _definition_faults(node, policy)
         case ast.MatchClass(kwd_attrs=names):
             yield from (f"the attribute {name!r} is refused" for name in names if _is_dunder(name))
         case ast.Constant(value=str(text)) if "__" in text and _names_dunder(text):
             yield "a text that spells a double-underscore name is refused"
-        case ast.Global() | ast.AsyncFunctionDef() | ast.Await():
-            yield f"{type(node).__name__.lower()} is refused"
+        case ast.Global():
+            yield "global is refused"
+
+
+def _definition_faults(
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Await, policy: Policy
+) -> Iterator[str]:
+    if isinstance(node, ast.AsyncFunctionDef | ast.Await) and not policy.allow_async:
+        yield f"{type(node).__name__.lower()} is refused"
+    if not isinstance(node, ast.Await) and _is_dunder(node.name) and node.name not in _METHODS:
+        yield f"the name {node.name!r} is refused"
 
 
 _METHODS = frozenset({"__init__", "__call__", "__len__", "__iter__", "__next__", "__getitem__", "__eq__", "__hash__"})

@@ -12,6 +12,7 @@ import re
 import struct
 import sys
 from collections.abc import Mapping
+from types import CoroutineType, GeneratorType
 from typing import Any
 
 MAGIC = b"AAW1"
@@ -27,6 +28,25 @@ _LAST_CODE_POINT = 0x10FFFF
 
 class WireError(ValueError):
     """A value is not data, or a message is not what it says it is."""
+
+
+def collected(value: object) -> object:
+    """Run a coroutine to its end and a generator to its last item: only data can pass.
+
+    Raises:
+        RuntimeError: the coroutine waits for something that is not its own.
+    """
+    if isinstance(value, GeneratorType):
+        return list(value)
+    if not isinstance(value, CoroutineType):
+        return value
+    try:
+        value.send(None)
+    except StopIteration as done:
+        result: object = done.value
+        return result
+    value.close()
+    raise RuntimeError("it waits for something outside; in the sandbox a coroutine can wait for its own ones alone")
 
 
 def encode(value: object) -> bytes:

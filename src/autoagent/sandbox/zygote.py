@@ -331,7 +331,7 @@ def _run(wire: ModuleType, job: dict[str, Any]) -> dict[str, Any]:
     space: dict[str, Any] = {"__name__": "sandboxed", "__builtins__": __builtins__}
     try:
         exec(compile(source, "<sandboxed>", "exec"), space)  # noqa: S102 - this process exists to do it
-        return {"value": space[name](*job["args"], **job["kwargs"])}
+        return {"value": wire.collected(space[name](*job["args"], **job["kwargs"]))}
     except MemoryError:
         raise
     except SystemExit as error:

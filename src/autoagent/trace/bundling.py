@@ -127,7 +127,8 @@ def _coroutine(function: Function, call: Call) -> Function:
     @functools.wraps(function)
     async def run(*args: object, **kwargs: object) -> Node:
         began, given = perf_counter(), Given(args, kwargs)
-        with _reading() as reads:
+        reads = list[Node]()
+        with _reading(reads):
             try:
                 value = await function(*given.args, **given.kwargs)
             except Exception as error:
@@ -140,13 +141,13 @@ def _coroutine(function: Function, call: Call) -> Function:
 def _generator(function: Function, call: Call) -> Function:
     @functools.wraps(function)
     def run(*args: object, **kwargs: object) -> Iterator[Node]:
-        given = Given(args, kwargs)
+        given, reads = Given(args, kwargs), list[Node]()  # an item depends on what earlier ones read
         inner = function(*given.args, **given.kwargs)
         try:
             while True:
                 began = perf_counter()
                 try:
-                    with _reading() as reads:
+                    with _reading(reads):
                         value = next(inner)
                 except StopIteration:
                     return
@@ -162,13 +163,13 @@ def _generator(function: Function, call: Call) -> Function:
 def _async_generator(function: Function, call: Call) -> Function:
     @functools.wraps(function)
     async def run(*args: object, **kwargs: object) -> AsyncIterator[Node]:
-        given = Given(args, kwargs)
+        given, reads = Given(args, kwargs), list[Node]()  # an item depends on what earlier ones read
         inner = function(*given.args, **given.kwargs)
         try:
             while True:
                 began = perf_counter()
                 try:
-                    with _reading() as reads:
+                    with _reading(reads):
                         value = await anext(inner)
                 except StopAsyncIteration:
                     return
@@ -182,10 +183,9 @@ def _async_generator(function: Function, call: Call) -> Function:
 
 
 @contextmanager
-def _reading() -> Iterator[list[Node]]:
-    reads: list[Node] = []
+def _reading(reads: list[Node]) -> Iterator[None]:
     token = READS.set(reads)
     try:
-        yield reads
+        yield
     finally:
         READS.reset(token)

@@ -54,6 +54,13 @@ def mark(source: list[str], place: int, said: str) -> str:
     )
 
 
+def marked_source(kind: str, detail: str, line: int, source: str) -> tuple[str, str]:
+    """Return what learned code raised, with its line, and the source with that line marked."""
+    said = f"{kind}: {detail}"
+    where = f" (line {line})" if line else ""
+    return f"{said}{where}", mark(source.rstrip("\n").split("\n"), line - 1, said)
+
+
 def _line_within(trace: TracebackType | None, function: Callable[..., Any], first: int, count: int) -> int | None:
     name = inspect.unwrap(function).__code__.co_filename
     found = None

@@ -6,21 +6,24 @@ import ast
 import copy
 import functools
 import inspect
+import sys
 import textwrap
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
-from autoagent.errors import AutoAgentError, CodeRejected, DomainError, SandboxError, SandboxFailure
+from autoagent.errors import CodeRejected, DomainError, SandboxError, SandboxFailure
 from autoagent.space import Code
 from autoagent.trace.bundling import Call, bundled
-from autoagent.trace.failing import CodeFailed, mark
+from autoagent.trace.executing import Execution, of_its_kind, telling
+from autoagent.trace.failing import CodeFailed, marked_source
 from autoagent.trace.loading import load_source
 from autoagent.trace.nodes import Node
 from autoagent.trace.operators import Operator
 from autoagent.trace.parameters import ParameterNode, Projection
 
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _VERSIONS = 64  # functions kept, one for each version of the source
 
 
@@ -55,8 +58,10 @@ class Learned:
         self._operation, self._projections, self._sandbox = operation, tuple(projections), sandbox
         self._source, names = source_of(function)
         if not trusted:
+            if inspect.isasyncgenfunction(function):
+                raise DomainError(f"{function.__name__}: an async generator can be learned with trusted=True alone")
             self._source = _self_contained(function, self._source, names)
-        policy = policy if policy is not None or trusted else _policy(function.__name__)
+        policy = policy if policy is not None or trusted else _policy(function)
         self._domain = Code.of(self._source, function.__name__, policy=policy)
         self._domain.check(self._source)
         self._is_method = "." in function.__qualname__.rpartition("<locals>.")[2]
@@ -135,11 +140,11 @@ class Learned:
         told = self._operation
         operation = Operator(told.name, told.description, told.arguments, parameter)
 
-        @functools.wraps(self.function)
-        def run(*args: object, **kwargs: object) -> Any:  # noqa: ANN401 - whatever the learned code returns
+        def execute(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Execution:
             source = parameter.data  # read inside the operation, and so linked to its result
-            return (self._run_here if self.trusted else self._run_sandboxed)(source, args, kwargs)
+            return Execution(self._here if self.trusted else self._sandboxed, source, args, kwargs, self.trusted)
 
+        run = of_its_kind(self.function, execute)
         return bundled(run, Call(run, operation))
 
     def _load(self, source: str) -> ModuleType:
@@ -147,21 +152,18 @@ class Learned:
         names.pop(self.function.__name__, None)  # the learned function itself, so that it may call itself
         return load_source(source, f"learned.{self.function.__name__}", names)
 
-    def _run_here(self, source: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:  # noqa: ANN401
-        try:
-            return getattr(self._versions(source), self.function.__name__)(*args, **kwargs)
-        except AutoAgentError:
-            raise
-        except Exception as error:
-            raise CodeFailed(*_told(error, source, f"<learned.{self.function.__name__}>")) from error
+    def _here(self, source: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        function = getattr(self._versions(source), self.function.__name__)
+        with telling(source, f"<learned.{self.function.__name__}>"):
+            return function(*args, **kwargs)
 
-    def _run_sandboxed(self, source: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    def _sandboxed(self, source: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:  # noqa: ANN401
         runner = self._sandbox if self._sandbox is not None else _shared_sandbox()
         given = (None, *args[1:]) if self._is_method else args
         try:
             return runner.call(source, self.function.__name__, *given, **kwargs)
         except SandboxError as error:
-            raise CodeFailed(*_marked(error.kind, error.detail, error.line, source)) from error
+            raise CodeFailed(*marked_source(error.kind, error.detail, error.line, source)) from error
         except SandboxFailure as error:
             raise CodeFailed(f"{type(error).__name__}: {error}", source) from error
 
@@ -170,17 +172,15 @@ def source_of(function: Callable[..., Any]) -> tuple[str, set[str]]:
     """Return a function's own source without decorators, at the left margin, and the names that it reads.
 
     Raises:
-        DomainError: there is no source, or it is no plain function.
+        DomainError: there is no source, or it is not defined by ``def`` or ``async def``.
     """
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        raise DomainError(f"{function.__name__}: only a plain function can be trainable, no coroutine and no generator")
     try:
         text = textwrap.dedent("".join(inspect.getsourcelines(function)[0]))
     except (OSError, TypeError) as error:
         raise DomainError(f"{function.__name__} has no source to learn from; define it in a file") from error
-    found = next((here for here in ast.walk(ast.parse(text)) if isinstance(here, ast.FunctionDef)), None)
+    found = next((here for here in ast.walk(ast.parse(text)) if isinstance(here, _DEFINITIONS)), None)
     if found is None or found.name != function.__name__:
-        raise DomainError(f"{function.__name__} is not defined by a plain `def`")
+        raise DomainError(f"{function.__name__} is not defined by a `def`")
     lines = text.split("\n")[found.lineno - 1 : found.end_lineno]
     found.decorator_list = []
     names = [here for here in ast.walk(found) if isinstance(here, ast.Name)]
@@ -198,26 +198,36 @@ def _self_contained(function: Callable[..., Any], source: str, names: set[str]) 
     """
     known = {**function.__globals__, **inspect.getclosurevars(function).nonlocals}
     needed = {name: known[name] for name in sorted(names) if name in known}
-    others = [name for name, value in needed.items() if not isinstance(value, ModuleType)]
+    imports = {name: _import_of(name, value) for name, value in needed.items()}
+    others = [name for name, line in imports.items() if line is None]
     if others:
         raise DomainError(
             f"{function.__name__} uses {others!r} from outside; the sandbox has only what the function defines or "
             "imports itself. Move them into it, or say trusted=True to run learned code in this process"
         )
-    imports = [f"import {value.__name__} as {name}" for name, value in needed.items()]
-    plain = [
-        line if not line.endswith(f"import {line.split()[1]} as {line.split()[1]}") else f"import {line.split()[1]}"
-        for line in imports
-    ]
-    return "\n".join([*plain, "", "", source]) if plain else source
+    return "\n".join([*filter(None, imports.values()), "", "", source]) if imports else source
 
 
-def _policy(function: str) -> Callable[[str], None]:
+def _import_of(name: str, value: object) -> str | None:
+    """Return the line that imports a module, or a name such as ``Iterator`` from where it is; None where none would."""
+    from autoagent.sandbox.policy import Policy
+
+    if isinstance(value, ModuleType):
+        return f"import {value.__name__}" + ("" if value.__name__ == name else f" as {name}")
+    home, own = getattr(value, "__module__", None) or "", getattr(value, "__name__", "")
+    if home.partition(".")[0] not in Policy().imports or getattr(sys.modules.get(home), own, None) is not value:
+        return None
+    return f"from {home} import {own}" + ("" if own == name else f" as {name}")
+
+
+def _policy(function: Callable[..., Any]) -> Callable[[str], None]:
+    waits = inspect.iscoroutinefunction(function)
+
     def check(source: str) -> None:
-        from autoagent.sandbox.policy import check_code
+        from autoagent.sandbox.policy import Policy, check_code
 
         try:
-            check_code(source, function=function, signature=None)
+            check_code(source, function=function.__name__, signature=None, policy=Policy(allow_async=waits))
         except CodeRejected as error:
             raise DomainError(str(error)) from error
 
@@ -230,17 +240,3 @@ def _shared_sandbox() -> Runner:
     from autoagent.sandbox import Sandbox
 
     return Sandbox()
-
-
-def _told(error: Exception, source: str, file: str) -> tuple[str, str]:
-    trace, line = error.__traceback__, 0
-    while trace is not None:
-        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == file else line
-        trace = trace.tb_next
-    return _marked(type(error).__name__, str(error), line, source)
-
-
-def _marked(kind: str, detail: str, line: int, source: str) -> tuple[str, str]:
-    said = f"{kind}: {detail}"
-    where = f" (line {line})" if line else ""
-    return f"{said}{where}", mark(source.rstrip("\n").split("\n"), line - 1, said)
