@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from autoagent.errors import LLMError, UserError
 from autoagent.llm.client import OpenAIClient
+from autoagent.llm.keys import SERVICE, VARIABLE, api_key
 from autoagent.llm.prices import Price, is_local, price_of
 from autoagent.llm.redact import redact
 
@@ -36,7 +37,7 @@ class Endpoint:
 
 
 def connect(spec: str, *, price: Price | None = None) -> OpenAIClient | None:
-    """Return the model of ``none``, ``openai:MODEL`` or ``URL[#MODEL]``; the key comes from OPENAI_API_KEY only.
+    """Return the model of ``none``, ``openai:MODEL`` or ``URL[#MODEL]``; the key comes from `api_key` only.
 
     Args:
         spec: so.
@@ -90,9 +91,12 @@ def _parts(spec: str) -> tuple[str | None, str]:
 
 def _client(model: str, base_url: str | None, price: Price | None = None) -> OpenAIClient:
     """Return a client; the key goes out over https, or to this machine, and nowhere else."""
-    key = os.environ.get("OPENAI_API_KEY") or None
-    if base_url is None and key is None:
-        raise UserError("OPENAI_API_KEY is not set; export it, or choose --llm none or the URL of a local server")
     if base_url is not None and not base_url.startswith("https://") and not is_local(base_url):
-        key = None
+        return OpenAIClient(model, base_url, None, price=price)
+    key = api_key()
+    if base_url is None and key is None:
+        raise UserError(
+            f"{VARIABLE} is not set; export it, store it by `keyring set {SERVICE} {VARIABLE}`, "
+            "or choose --llm none or the URL of a local server"
+        )
     return OpenAIClient(model, base_url, key, price=price)

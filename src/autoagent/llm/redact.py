@@ -9,6 +9,7 @@ from typing import Any
 
 HIDDEN = "[hidden]"
 _SECRET_NAMES = re.compile(r"(?:_API_KEY|_TOKEN|_SECRET|_PASSWORD)$")
+_HIDDEN: set[str] = set()  # secrets that are not in the environment
 _SHORTEST = 8  # a shorter value of such a variable is a word like "none", not a secret
 _SHAPES = (
     re.compile(r"\bsk-[A-Za-z0-9_\-*]{8,}"),
@@ -18,9 +19,15 @@ _SHAPES = (
 )
 
 
+def hide(secret: str) -> None:
+    """Hide a secret from here on, wherever it may turn up in this process."""
+    _HIDDEN.add(secret)
+
+
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Return ``text`` with ``secrets``, the environment's keys and whatever looks like a key hidden."""
     known = {secret for secret in secrets if secret}
+    known |= _HIDDEN
     known |= {v for k, v in os.environ.items() if _SECRET_NAMES.search(k) and len(v) >= _SHORTEST}
     for secret in sorted(known, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
