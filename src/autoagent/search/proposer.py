@@ -15,8 +15,7 @@ from optuna.samplers import BaseSampler
 
 from autoagent.runs.state import TrialRecord
 from autoagent.search.repeats import next_repeat
-from autoagent.search.samplers.native import quiet_optuna
-from autoagent.search.trials_log import ask_config, frozen_trial
+from autoagent.search.trials_log import ask_config, frozen_trial, quiet_optuna
 from autoagent.space import Config, Space
 
 _DIGITS = 4  # configurations that agree to so many digits are the same trial

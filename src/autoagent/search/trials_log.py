@@ -15,7 +15,6 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from autoagent.runs.state import TrialRecord
-from autoagent.search.samplers.native import quiet_optuna
 from autoagent.space import Bool, Choice, Config, Float, Int, Searchable, Space
 
 STUDY_NAME = "autoagent"  # fixed: Optuna's Hyperband hashes it
@@ -43,6 +42,11 @@ class TrialsLog:
         for name, value in (("trial", trial.number), ("source", trial.source), ("status", trial.status)):
             frozen.set_user_attr(name, value)
         self._study.add_trial(frozen)
+
+
+def quiet_optuna() -> None:
+    """Silence Optuna's progress lines; the journal and the live view tell them."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def frozen_trial(trial: TrialRecord, space: Space, *, prefix: str = "") -> FrozenTrial:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 
-import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
 
@@ -36,8 +35,3 @@ def build_qmc(*, seed: int) -> BaseSampler:
 def build_gp(*, seed: int) -> BaseSampler:
     """Return a Gaussian process with log expected improvement."""
     return GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS, deterministic_objective=False)
-
-
-def quiet_optuna() -> None:
-    """Silence Optuna's progress lines; the journal and the live view tell them."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
