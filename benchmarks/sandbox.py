@@ -76,7 +76,8 @@ def costs(calls: int, pairs: int) -> Iterator[str]:
     numpy = f"import numpy as np\n{plain}"
     table = pd.DataFrame({"a": np.arange(1000.0), "b": np.arange(1000)})
     with Sandbox(LIMITS) as sandbox:
-        yield row("warm: a number", timed(lambda: sandbox.call(plain, "f", 1), calls))
+        yield row("warm: a number", timed(lambda: sandbox.call(plain, "f", 1), calls, pause_s=0.02))
+        yield row("warm: a number, call upon call without a pause", timed(lambda: sandbox.call(plain, "f", 1), calls))
         array = np.arange(1000.0)
         yield row("warm: numpy, 8 kB there and back", timed(lambda: sandbox.call(numpy, "f", array), calls))
         large = np.zeros(1_000_000)
@@ -141,15 +142,16 @@ def fresh_python() -> None:
     subprocess.run([sys.executable, "-I", "-S", "-c", "pass"], check=True)
 
 
-def once(work: Callable[[], object]) -> float:
+def once(work: Callable[[], object], pause_s: float = 0.0) -> float:
+    time.sleep(pause_s)
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
-def timed(work: Callable[[], object], times: int) -> list[float]:
+def timed(work: Callable[[], object], times: int, *, pause_s: float = 0.0) -> list[float]:
     work()
-    return sorted(1e3 * once(work) for _ in range(times))
+    return sorted(1e3 * once(work, pause_s) for _ in range(times))
 
 
 def row(name: str, ms: list[float]) -> str:

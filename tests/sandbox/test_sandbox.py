@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,13 +173,45 @@ def test_threads_may_call_at_once_and_a_worker_outlives_the_thread_that_started_
 
 
 def test_closing_leaves_no_process_and_no_folder() -> None:
-    before = {child.pid for child in psutil.Process().children(recursive=True)}
     sandbox = Sandbox(LIMITS, allow_unsandboxed=True)
     folder = Path(sandbox.call("import os\ndef f(): return os.getcwd()", "f")).parent
     assert folder.is_dir()
+    assert processes_of(folder)
     sandbox.close()
     assert not folder.exists()
-    assert {child.pid for child in psutil.Process().children(recursive=True)} <= before
+    end = time.monotonic() + 10
+    while (left := processes_of(folder)) and time.monotonic() < end:
+        time.sleep(0.01)  # one that was waiting for work sees that nobody is left to give any
+    assert left == []
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Return the processes of a worker, those that lost their parent too: the folder is in their command line."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if str(folder) in " ".join(process.cmdline()):
+                found.append(process.pid)
+    return found
+
+
+def test_a_process_that_waits_for_work_is_replaced_when_it_dies() -> None:
+    with Sandbox(LIMITS, allow_unsandboxed=True) as sandbox:
+        folder = Path(sandbox.call("import os\ndef f(): return os.getcwd()", "f")).parent
+        end = time.monotonic() + 10
+        while len(list(folder.iterdir())) != 1 and time.monotonic() < end:
+            time.sleep(0.01)
+        waiting = max(processes_of(folder))
+        os.kill(waiting, signal.SIGKILL)
+        assert sandbox.call("def f(): return 1", "f") == 1
+
+
+def test_each_call_has_a_folder_and_a_process_of_its_own() -> None:
+    source = "import os\ndef f(): return [os.getcwd(), os.getpid(), os.listdir('.')]"
+    with Sandbox(LIMITS, allow_unsandboxed=True) as sandbox:
+        calls = [sandbox.call(source, "f") for _ in range(3)]
+    assert len({folder for folder, _, _ in calls}) == len({pid for _, pid, _ in calls}) == 3
+    assert [files for _, _, files in calls] == [[], [], []]
 
 
 def test_what_is_named_readable_can_be_read_and_not_written(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from autoagent.sandbox import wall, zygote
+from autoagent.sandbox import removal, wall, zygote
 from autoagent.sandbox.limits import Limits
 
 _FRAME: struct.Struct = zygote.FRAME
@@ -73,6 +73,7 @@ class Worker:
             "path": wall.import_paths(),
             "confine": wall.inner_rules(plan),
             "wire": str(Path(__file__).with_name("wire.py")),
+            "removal": removal.__file__,
         }
         flags = ["-I", "-S", "-B", "-X", "frozen_modules=on"]
         argv = [os.path.realpath(sys.executable), *flags, zygote.__file__, json.dumps(config)]
@@ -131,7 +132,7 @@ class Worker:
         if self._owner != os.getpid():  # a fork of ours inherited this object; the worker is not its to end
             return
         self._handle.end()
-        zygote.remove_tree(str(self._folder))
+        removal.remove_tree(str(self._folder))
 
     def _address_space(self) -> int:
         with contextlib.suppress(OSError, ValueError, IndexError):

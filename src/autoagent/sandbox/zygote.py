@@ -43,14 +43,20 @@ def main() -> None:
     config = json.loads(sys.argv[1])
     _drop_privileges(config["uid"])
     sys.path[:] = [*sys.path, *config["path"]]
-    wire = _load(config["wire"])
+    wire, removal = _load("_sandbox_wire", config["wire"]), _load("_sandbox_removal", config["removal"])
     source, sink = _take_pipes()
     _limit_self(config)
     if config["confine"] is not None:
         importlib.import_module("sandlock")
     _send(sink, {"ready": True, "uid": os.getuid()})
+    call = None
     while True:
+        if call is None and not config["limits"]["processes"]:  # while the parent thinks, the next process gets ready
+            call = _Call(config, wire, removal, source)
         request = _receive(source)
+        if call is not None and ("load" in request or not call.is_alive()):
+            call.drop()
+            call = None
         if "load" in request:
             for name in [part for package in request["load"] for part in _PRELOADS.get(package, ())]:
                 with contextlib.suppress(ImportError):
@@ -60,7 +66,9 @@ def main() -> None:
             _send(sink, {"loaded": True})
             continue
         message = _read(source, request["size"])
-        header, parts = _Call(config, request, message, wire, source).run()
+        header, parts = (call or _Call(config, wire, removal, source)).run(request, message)
+        call = None
+        del message
         _send(sink, {**header, "sizes": [len(part) for part in parts]})
         for part in parts:
             _write(sink, part)
@@ -107,8 +115,8 @@ def _cap(kind: int, value: int) -> None:
         resource.setrlimit(kind, (value, value))
 
 
-def _load(path: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("_sandbox_wire", path)
+def _load(name: str, path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(path)
     module = importlib.util.module_from_spec(spec)
@@ -146,36 +154,34 @@ def _read(fd: int, size: int) -> bytearray:
 
 
 class _Call:
-    """One call: its folder, its process, its pipes, its end."""
+    """One process for foreign code: it is forked and walled in first, then told what to run."""
 
-    def __init__(
-        self, config: dict[str, Any], request: dict[str, Any], message: bytearray, wire: ModuleType, source: int
-    ) -> None:
+    def __init__(self, config: dict[str, Any], wire: ModuleType, removal: ModuleType, source: int) -> None:
         self.limits: dict[str, Any] = config["limits"]
-        self.request, self.message, self.wire, self.source = request, message, wire, source
-        self.alone = os.getuid() == config["uid"] != 0
-        self.confine: dict[str, Any] | None = config["confine"]
+        self.wire, self.removal, self.source = wire, removal, source
+        self.alone, self.confine = os.getuid() == config["uid"] != 0, config["confine"]
         self.folder = os.path.join(config["folder"], f"call-{next(_NUMBERS)}")
         caps = (self.limits["result_bytes"], self.limits["output_bytes"], self.limits["output_bytes"])
         self.parts = [bytearray() for _ in caps]
         self.caps, self.dropped = caps, [0, 0, 0]
-
-    def run(self) -> tuple[dict[str, Any], list[bytearray]]:
         os.mkdir(self.folder, 0o700)
-        pipes = [os.pipe() for _ in self.caps]
+        pipes = [os.pipe() for _ in caps]
+        ears, self.mouth = os.pipe()
         _widen(pipes[0][1])
+        _widen(self.mouth)
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._become([write for _, write in pipes], ears)
+        for fd in (ears, *(write for _, write in pipes)):
+            os.close(fd)
+        self.reads = [read for read, _ in pipes]
+
+    def run(self, request: dict[str, Any], message: bytearray) -> tuple[dict[str, Any], list[bytearray]]:
         started = time.monotonic()
-        pid = os.fork()
-        if pid == 0:
-            self._become([write for _, write in pipes])
-        for _, write in pipes:
-            os.close(write)
-        reads = [read for read, _ in pipes]
         try:
-            ended, status, usage = self._watch(pid, reads, started + self.request["timeout_s"])
+            self._tell(request, message)
+            ended, status, usage = self._watch(self.pid, self.reads, started + request["timeout_s"])
         finally:
-            for read in reads:
-                os.close(read)
             self._clear()
         header = {
             "ended": ended,
@@ -187,6 +193,23 @@ class _Call:
             "clean": not os.path.lexists(self.folder),
         }
         return header, self.parts
+
+    def is_alive(self) -> bool:
+        return os.waitpid(self.pid, os.WNOHANG)[0] == 0
+
+    def drop(self) -> None:
+        """End the process, which has run nothing."""
+        self._kill(self.pid)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+        os.close(self.mouth)
+        self._clear()
+
+    def _tell(self, request: dict[str, Any], message: bytearray) -> None:
+        with contextlib.suppress(OSError):  # it has died; how is seen by whoever watches
+            _send(self.mouth, request)
+            _write(self.mouth, message)
+        os.close(self.mouth)
 
     def _watch(self, pid: int, reads: list[int], deadline: float) -> tuple[str, int, resource.struct_rusage]:
         open_reads, ended, looked = list(reads), "", time.monotonic()
@@ -259,28 +282,34 @@ class _Call:
         return False
 
     def _clear(self) -> None:
+        while self.reads:
+            os.close(self.reads.pop())
         self._kill_rest()
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-        remove_tree(self.folder)
+        self.removal.remove_tree(self.folder)
 
-    def _become(self, writes: list[int]) -> NoReturn:
+    def _become(self, writes: list[int], ears: int) -> NoReturn:
         """Turn the forked process into the code's process: nothing open but its own pipes."""
         try:
             os.setpgid(0, 0)
             result = os.dup2(writes[0], 60, inheritable=False)
+            ears = os.dup2(ears, 61, inheritable=False)
             os.dup2(writes[1], 1)
             os.dup2(writes[2], 2)
             os.closerange(3, 60)
-            os.closerange(61, 4096)
+            os.closerange(62, 4096)
             result = os.dup2(result, 3, inheritable=False)
             os.close(60)
             os.chdir(self.folder)
             os.environ.update(HOME=self.folder, TMPDIR=self.folder)
             self._narrow()
-            self._limit()
-            _answer(self.wire, self.message, result, self.limits["json_bytes"])
+            request = _receive(ears)
+            message = _read(ears, request["size"])
+            os.close(ears)
+            self._limit(request)
+            _answer(self.wire, message, result, self.limits["json_bytes"])
         finally:
             os._exit(9)
 
@@ -291,13 +320,13 @@ class _Call:
 
             sandlock.confine(sandlock.Sandbox(**{**self.confine, "fs_writable": [self.folder, "/dev/null"]}))
 
-    def _limit(self) -> None:
+    def _limit(self, request: dict[str, Any]) -> None:
         limits = self.limits
         _cap(resource.RLIMIT_FSIZE, limits["disk_bytes"])
         _cap(resource.RLIMIT_NOFILE, limits["open_files"])
-        _cap(resource.RLIMIT_CPU, int(self.request["timeout_s"]) + 2)
-        if self.request["base_bytes"]:
-            _cap(resource.RLIMIT_AS, self.request["base_bytes"] + limits["memory_bytes"])
+        _cap(resource.RLIMIT_CPU, int(request["timeout_s"]) + 2)
+        if request["base_bytes"]:
+            _cap(resource.RLIMIT_AS, request["base_bytes"] + limits["memory_bytes"])
 
 
 def _answer(wire: ModuleType, message: bytearray, result: int, max_json_bytes: int) -> NoReturn:
@@ -365,33 +394,6 @@ def _line(error: BaseException) -> int:
             line = step.tb_lineno
         step = step.tb_next
     return line
-
-
-def remove_tree(folder: str) -> None:
-    """Remove a folder that foreign code has had: however deep, whatever its permissions, without following a link.
-
-    Folders are lifted up one level before they are removed, so no path grows with the depth. What cannot be removed
-    stays; the processes that could have raced with this are gone before it starts.
-    """
-    prefix, moved = os.urandom(8).hex(), 0
-    with contextlib.suppress(OSError):
-        while entries := list(os.scandir(_opened(folder))):
-            for entry in entries:
-                if not entry.is_dir(follow_symlinks=False):
-                    os.unlink(entry.path)
-                    continue
-                for name in os.listdir(_opened(entry.path)):
-                    moved += 1
-                    os.rename(f"{entry.path}/{name}", f"{folder}/{prefix}-{moved}")
-                os.rmdir(entry.path)
-        os.rmdir(folder)
-
-
-def _opened(folder: str) -> str:
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        with contextlib.suppress(OSError):  # behind the wall this is refused, and the parent does it later
-            os.chmod(folder, 0o700)
-    return folder
 
 
 if __name__ == "__main__":
