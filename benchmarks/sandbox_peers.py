@@ -35,8 +35,12 @@ except ExecutionError as error:
 print("the attack ended: " + str(end), flush=True)
 """
 
+# The package's own __init__ imports clients of several model services and torch; the interpreter needs none of them.
 _AIDE = """
-import json, sys
+import importlib.util, json, sys, types
+package = types.ModuleType("aide")
+package.__path__ = list(importlib.util.find_spec("aide").submodule_search_locations)
+sys.modules["aide"] = package
 from aide.interpreter import Interpreter
 
 if __name__ == "__main__":

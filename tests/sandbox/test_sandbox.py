@@ -206,6 +206,16 @@ def test_a_process_that_waits_for_work_is_replaced_when_it_dies() -> None:
         assert sandbox.call("def f(): return 1", "f") == 1
 
 
+def test_packages_load_between_calls_and_tables_pass_within_the_limit_of_memory() -> None:
+    table = pd.DataFrame({"a": np.arange(10.0), "b": list("abcdefghij")})
+    with Sandbox(allow_unsandboxed=True) as sandbox:
+        assert [sandbox.call("def f(x): return x", "f", i) for i in range(3)] == [0, 1, 2]
+        assert sandbox.call("import numpy as np\ndef f(x): return x + 1", "f", np.arange(3)).tolist() == [1, 2, 3]
+        for _ in range(3):
+            back = sandbox.call("import pandas as pd\ndef f(t): return t", "f", table)
+            pd.testing.assert_frame_equal(back, table)
+
+
 def test_each_call_has_a_folder_and_a_process_of_its_own() -> None:
     source = "import os\ndef f(): return [os.getcwd(), os.getpid(), os.listdir('.')]"
     with Sandbox(LIMITS, allow_unsandboxed=True) as sandbox:

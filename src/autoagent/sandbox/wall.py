@@ -138,6 +138,7 @@ def clean_environment(folder: Path) -> dict[str, str]:
     """Return the whole environment of a worker: nothing of ours passes."""
     single = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB")}
     fixed = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "PATH": "/nowhere", "MALLOC_ARENA_MAX": "1", "TZ": "UTC"}
+    fixed["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # its own takes a gigabyte of addresses at once, which are limited
     return {**single, **fixed, "HOME": str(folder), "TMPDIR": str(folder)}
 
 
