@@ -37,5 +37,23 @@ SAMPLERS: Family[Card] = Family(
             summary="Optuna's Gaussian process with log expected improvement; imports torch, slow past 300 trials.",
             paper="arXiv:2310.20708",
         ),
+        Card(
+            name="mcts",
+            target="autoagent.search.samplers.mcts:build",
+            summary="Monte-Carlo tree search over decisions in the order of asking; wide ranges are halved.",
+            paper="arXiv:1704.08792",
+        ),
+        Card(
+            name="smbo",
+            target="autoagent.search.samplers.smbo:build",
+            summary="A Gaussian process on n-grams of decisions scores many rollouts of a structured space.",
+            paper="arXiv:1704.08792",
+        ),
+        Card(
+            name="evolution",
+            target="autoagent.search.samplers.evolution:build",
+            summary="Regularised evolution: the oldest dies, the best of a few has a child with one change.",
+            paper="arXiv:1802.01548",
+        ),
     ],
 )

@@ -11,7 +11,7 @@ from autoagent.search.trees.tree import Decisions, Rollouts
 from autoagent.search.trees.units import from_unit, to_unit
 
 _TRIES = 20
-_NEAR = 0.15  # standard deviation of a small step, in units of the range
+_NEAR = (0.15, 0.05, 0.015)  # standard deviations of a small step, in units of the range
 
 
 def mutate(space: Rollouts, decisions: Mapping[str, object], rng: random.Random, *, near: float = 0.5) -> Decisions:
@@ -48,4 +48,4 @@ def cross(space: Rollouts, mine: Mapping[str, object], other: Mapping[str, objec
 def _step(where: BaseDistribution, value: object, rng: random.Random) -> object:
     if isinstance(where, CategoricalDistribution):
         return rng.choice(where.choices)
-    return from_unit(where, to_unit(where, value) + rng.gauss(0.0, _NEAR))
+    return from_unit(where, to_unit(where, value) + rng.gauss(0.0, rng.choice(_NEAR)))
