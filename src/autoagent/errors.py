@@ -12,6 +12,7 @@ AutoAgentError
 ├── ReplyError              the model: its reply cannot be used
 ├── BudgetExceeded          nobody: stop
 ├── TrialFailed             nobody: record it and go on
+│   └── Diverged            the training diverged, also with smaller learning rates
 ├── CodeRejected            the model: its code breaks the policy and was not run
 └── SandboxFailure          the model's code: it ran in the sandbox and gave no value; record it and go on
     ├── SandboxTimeout      it took too long
@@ -118,6 +119,13 @@ class TrialFailed(AutoAgentError):  # noqa: N818 - an outcome to record, never a
     def __init__(self, message: str, *, kind: FailureKind) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class Diverged(TrialFailed):
+    """A training diverged, and again after every rollback to a smaller learning rate."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind="error")
 
 
 class CodeRejected(AutoAgentError):  # noqa: N818 - an answer about the code, given before it runs
