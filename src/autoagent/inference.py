@@ -17,6 +17,7 @@ import re
 import statistics
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ class Cells:
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
-        self._place = {str(name).strip(): i for i, name in reversed(list(enumerate(frame.columns)))}
+        self._place = {str(name).strip(): i for i, name in reversed(list(enumerate(frame.columns.tolist())))}
         self._plain = [isinstance(dtype, np.dtype) and dtype.kind in "iuf" for dtype in frame.dtypes]
         self._seen: dict[object, Any] = {}
         self.n = len(frame)
@@ -421,10 +422,10 @@ class Model:
     def _check(self, frame: pd.DataFrame) -> None:
         if not isinstance(frame, pd.DataFrame):
             raise InputError(f"rows must be a pandas DataFrame, not {type(frame).__name__}")
-        names = [str(name).strip() for name in frame.columns]
-        wanted = list(self.facts["roles"])
-        missing = [name for name in wanted if name not in set(names)]
-        twice = sorted({name for name in names if name in self.facts["roles"] and names.count(name) > 1})
+        names = [str(name).strip() for name in frame.columns.tolist()]
+        wanted, counts = list(self.facts["roles"]), Counter(names)
+        missing = [name for name in wanted if name not in counts]
+        twice = sorted(name for name in wanted if counts[name] > 1)
         faults = [f"missing columns: {', '.join(map(repr, missing))}"] * bool(missing)
         faults += [f"columns that occur twice: {', '.join(map(repr, twice))}"] * bool(twice)
         if faults:
@@ -453,7 +454,9 @@ class Model:
         notes = [_wrong_note(cells, name, rows, roles[name]) for name, rows in wrong.items() if len(rows)]
         levels = [name for name, role in roles.items() if role == "categorical"]
         notes += [note for name in levels if (note := self._news(cells, name, wrong[name]))]
-        unused = [name for name in map(str, frame.columns) if name.strip() not in {*roles, self.facts["target"]}]
+        unused = [
+            name for name in map(str, frame.columns.tolist()) if name.strip() not in {*roles, self.facts["target"]}
+        ]
         return notes + [f"columns that the model does not use: {_named(unused)}"] * bool(unused)
 
     def _wrong(self, cells: Cells, column: str, role: str) -> NDArray[np.bool_]:
