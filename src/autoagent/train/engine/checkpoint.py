@@ -65,14 +65,6 @@ class Checkpoints:
         tree: dict[str, Any] = read_tree(self._file(row["step"]))
         return tree
 
-    def remove(self) -> None:
-        """Remove the checkpoints of a training that is over."""
-        if self.processes.rank == 0:
-            (self.folder / _LATEST).unlink(missing_ok=True)
-        self.processes.wait()
-        for old in self.folder.glob(f"rank{self.processes.rank}.*"):
-            old.unlink(missing_ok=True)
-
     def _file(self, step: int) -> Path:
         return self.folder / f"rank{self.processes.rank}.{step}.safetensors"
 

@@ -8,7 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+
+def averaged_tensors(model: nn.Module) -> list[Tensor]:
+    """Return the parameters that are trained, and the floating-point buffers (means and variances of norms)."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return [*trained, *(b for b in model.buffers() if b.is_floating_point())]
 
 
 @dataclass
@@ -19,7 +25,7 @@ class Average:
 
     Attributes:
         span: time constant, as a share of the schedule.
-        params: what is averaged.
+        params: what is averaged: parameters that are trained, and the numbers that layers keep of their inputs.
         values: the averages.
         updates: how many there were; the first ones weigh more, so that the start is forgotten.
     """
@@ -49,6 +55,10 @@ class Average:
             yield
         finally:
             self._put(kept)
+
+    def put(self) -> None:
+        """Put the averages in the place of the parameters for good."""
+        self._put(self.values)
 
     @torch.no_grad()
     def _put(self, values: Sequence[Tensor]) -> None:

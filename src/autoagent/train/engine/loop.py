@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from autoagent.errors import Diverged, TrialFailed, UserError
+from autoagent.ops.optim.base import local_part
 from autoagent.runs.energy import measured
 from autoagent.train.engine.checkpoint import Checkpoints
-from autoagent.train.engine.ema import Average
+from autoagent.train.engine.ema import Average, averaged_tensors
 from autoagent.train.engine.groups import build
 from autoagent.train.engine.pace import Clock, Pace
 from autoagent.train.engine.parallel import Processes, joined, wrapped
@@ -24,9 +25,9 @@ from autoagent.train.engine.schedules import rate
 from autoagent.train.engine.settings import Settings
 from autoagent.train.engine.setup import (
     Facts,
+    choose_compiled,
     choose_micro,
     choose_precision,
-    compiled,
     device_of,
     surroundings,
 )
@@ -91,7 +92,7 @@ def _start(
         task.model.to(memory_format=torch.channels_last)
     task.model.train()
     stream = Stream(task, settings.batch, settings.seed, processes)
-    pace = Pace(clock, _ends(settings, deadline, clock()), _total(settings, stream), clock())
+    pace = Pace(clock, settings.seconds, deadline, _total(settings, stream), clock())
     model = wrapped(task.model, processes)
     optims = build(task, settings)
     update = Update(
@@ -103,18 +104,13 @@ def _start(
         create_graph=optims.create_graph,
         channels_last=settings.channels_last,
     )
-    tensors = [*optims.parameters(), *(b for b in task.model.buffers() if b.is_floating_point())]
+    tensors = [local_part(t.detach()) for t in averaged_tensors(task.model)]
     average = Average(settings.ema, tensors) if settings.ema else None
     training = Training(task.model, optims, update.mixed, average, stream, pace)
     checkpoints = None if folder is None else Checkpoints(folder, processes)
     loop = _Loop(task, settings, training, update, report, checkpoints)
     loop.prepare()
     return loop
-
-
-def _ends(settings: Settings, deadline: float | None, now: float) -> float | None:
-    limits = [limit for limit in (deadline, None if settings.seconds is None else now + settings.seconds) if limit]
-    return min(limits, default=None)
 
 
 def _total(settings: Settings, stream: Stream) -> int | None:
@@ -152,13 +148,16 @@ class _Loop:
             update.mixed = training.mixed = mixed(tree["precision"], update.mixed.device, "as before the resume")
             self.facts.known.update(tree["facts"])
             training.restore(tree)
+            if str(tree["facts"]["compiled"]).startswith("on"):
+                update.model = torch.compile(update.model)  # type: ignore[assignment]  # it is called as a module
         else:
             batch = training.stream.take()
             training.stream.go_to(0, 0)
             choose_precision(update, training.optims, batch, self.settings, training.pace.clock)
             choose_micro(update, training.optims, batch, self.settings, self.facts)
+            decided = choose_compiled(update, training.optims, batch, self.settings, training.pace)
+            self.facts.known["compiled"] = decided
             training.mixed = update.mixed
-        compiled(update, self.settings, training.pace, self.facts)
         self.good = copied(training.learned())
 
     def run(self) -> None:
@@ -171,8 +170,8 @@ class _Loop:
                 self._validate()
         if not pace.step:
             raise TrialFailed("there was no time for a single step", kind="timeout")
-        if not self.training.points or self.training.points[-1].step < pace.step:
-            self._validate()
+        while not self.training.points or self.training.points[-1].step < pace.step:
+            self._validate()  # again after a rollback
 
     def _step(self) -> None:
         training, pace, optims = self.training, self.training.pace, self.training.optims
@@ -296,8 +295,7 @@ class _Loop:
             model.eval()
             value = self.processes.agreed(float(self.task.validate(model)))
             model.train()
-            better = value <= training.best.loss if self.settings.keep == "best" else training.pace.done()
-            if better and math.isfinite(value):
+            if self.settings.keep == "best" and value <= training.best.loss:
                 training.best = Best(value, training.pace.progress, copied(weights_of(model)))
         return value
 
@@ -331,7 +329,7 @@ class _Loop:
     def conclude(self) -> Outcome:
         """Put the kept weights in place and return what came of it all."""
         training, pace = self.training, self.training.pace
-        put_weights(training.model, training.best.weights)
+        kept = self._kept()
         training.model.eval()
         facts = {
             **self.facts.known,
@@ -352,9 +350,17 @@ class _Loop:
             "lr_scale": training.lr_scale,
             "resumes": training.resumes,
         }
-        return Outcome(
-            tuple(training.points), training.best.loss, training.best.progress, whole_weights(training.model), facts
-        )
+        return Outcome(tuple(training.points), kept.loss, kept.progress, whole_weights(training.model), facts)
+
+    def _kept(self) -> Point:
+        """Put the weights that are to be kept into the model and return their validation."""
+        training = self.training
+        if self.settings.keep == "best":
+            put_weights(training.model, training.best.weights)
+            return next(point for point in training.points if point.progress == training.best.progress)
+        if training.average is not None:
+            training.average.put()
+        return training.points[-1]
 
 
 def whole_weights(model: nn.Module) -> dict[str, Tensor]:

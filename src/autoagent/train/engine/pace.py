@@ -23,7 +23,8 @@ class Pace:
 
     Attributes:
         clock: seconds.
-        ends: what the clock shows when all must be done; None without a limit.
+        seconds: of training, over all its resumes; None without a limit.
+        deadline: what the clock shows when all must be done; None without a limit.
         total: steps at most; None without a limit.
         step: steps done.
         progress: share of the schedule that is done.
@@ -33,7 +34,8 @@ class Pace:
     """
 
     clock: Clock
-    ends: float | None
+    seconds: float | None
+    deadline: float | None
     total: int | None
     started: float
     step: int = 0
@@ -41,6 +43,12 @@ class Pace:
     reserve_s: float = 0.0
     aside_s: float = 0.0
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
+
+    @property
+    def ends(self) -> float | None:
+        """What the clock shows when all must be done; None without a limit."""
+        by_seconds = None if self.seconds is None else self.started + self.seconds
+        return min((end for end in (by_seconds, self.deadline) if end is not None), default=None)
 
     @property
     def elapsed_s(self) -> float:
@@ -57,25 +65,28 @@ class Pace:
     @property
     def left_s(self) -> float:
         """Seconds left for steps."""
-        return math.inf if self.ends is None else self.ends - self.reserve_s - self.clock()
+        ends = self.ends
+        return math.inf if ends is None else ends - self.reserve_s - self.clock()
 
     def steps_left(self) -> float:
         """Return how many steps are to come; infinite where nothing limits them, or nothing is known yet."""
         by_count = math.inf if self.total is None else self.total - self.step
-        if self.ends is None:
+        left_s = self.left_s
+        if math.isinf(left_s):
             return by_count
         aside = self.aside_s / self.step if self.step else 0.0
-        pace = self.step_s + aside
-        if self.left_s < self.step_s or self.left_s <= 0:
+        step_s = self.step_s
+        if left_s < step_s or left_s <= 0:
             return 0
-        return min(by_count, max(self.left_s // pace, 1) if pace > 0 else math.inf)
+        pace = step_s + aside
+        return min(by_count, max(left_s // pace, 1) if pace > 0 else math.inf)
 
     def share(self) -> float:
         """Return what the next step is worth; 0 when there is none to come."""
         left = self.steps_left()
         if left == 0 or self.progress >= 1:
             return 0.0
-        if self.ends is None and self.total is not None:
+        if self.total is not None and self.ends is None:
             return (self.step + 1) / self.total - self.progress  # exact, where the clock has no say
         return _UNKNOWN if math.isinf(left) else (1 - self.progress) / left
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,9 @@ from autoagent.train.engine.task import Batch
 from autoagent.train.engine.update import Update
 
 _COMPILE_PAYS_AFTER_S = 600.0  # compiling takes a minute or more; a shorter training does not earn it back
+
+
+Make = Callable[[nn.Module], Any]
 
 
 @dataclass
@@ -149,11 +152,37 @@ def _measured(
         return fastest({dtype: pass_of(dtype) for dtype in choices}, clock=clock)
 
 
-def compiled(update: Update, settings: Settings, pace: Pace, facts: Facts) -> None:
-    """Compile the model where that is asked for, or where it pays on this GPU."""
-    device = update.mixed.device
-    enough = pace.ends is None or pace.left_s > _COMPILE_PAYS_AFTER_S
-    asked = settings.compiled == "on" or (settings.compiled == "auto" and device.type == "cuda" and enough)
-    if asked:
-        update.model = cast(nn.Module, torch.compile(update.model))
-    facts.known["compiled"] = asked
+def choose_compiled(
+    update: Update, optims: Optims, batch: Batch, settings: Settings, pace: Pace, *, make: Make | None = None
+) -> str:
+    """Compile the model where that is asked for, or where it is faster on the first batch; return what was decided.
+
+    Args:
+        update: gets the compiled model.
+        optims: whose gradients a trial leaves and drops.
+        batch: the first one.
+        settings: ``compiled`` is read.
+        pace: says how much time there is.
+        make: compiles a module; torch's by default.
+    """
+    if settings.compiled == "off" or (settings.compiled == "auto" and update.mixed.device.type != "cuda"):
+        return "off"
+    eager, made = update.model, (make or torch.compile)(update.model)
+    if settings.compiled == "on":
+        update.model = made
+        return "on"
+    if pace.left_s < _COMPILE_PAYS_AFTER_S or update.processes.world > 1:
+        return "off: too little time, or several processes that would measure differently"
+    few = part(batch, 0, min(size(batch), update.micro))
+
+    def pass_of(model: nn.Module) -> Callable[[], object]:
+        def run() -> object:
+            update.model = model
+            return update.gradients(few, optims.zero_grad)
+
+        return run
+
+    with untouched(update.task.model, optims.zero_grad):
+        chosen, seconds = fastest({"off": pass_of(eager), "on": pass_of(made)}, clock=pace.clock)
+    update.model = made if chosen == "on" else eager
+    return f"{chosen}: " + ", ".join(f"{name} {1000 * s:.1f} ms" for name, s in seconds.items())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from autoagent.errors import DataError
-from autoagent.train.engine.batches import share_of
+from autoagent.train.engine.batches import share_of, size
 from autoagent.train.engine.parallel import Processes
 from autoagent.train.engine.task import Batch, Counted, Task
 
@@ -45,9 +45,10 @@ class Stream:
                 self._open = self._opened()
             for batch in self._open:
                 self.position += 1
-                return (
-                    batch if self.processes.world == 1 else share_of(batch, self.processes.rank, self.processes.world)
-                )
+                if self.processes.world == 1:
+                    return batch
+                if size(batch) >= self.processes.world:  # a smaller one would leave a process with nothing to do
+                    return share_of(batch, self.processes.rank, self.processes.world)
             self._open, self.epoch, self.position = None, self.epoch + 1, 0
         raise DataError("the task gives no training batches")
 

@@ -67,7 +67,7 @@ class Training:
         return {
             "model": weights_of(self.model),
             "optims": self.optims.state(),
-            "average": None if self.average is None else [self.average.updates, *map(local_part, self.average.values)],
+            "average": None if self.average is None else [self.average.updates, *self.average.values],
             "scaler": None if self.mixed.scaler is None else self.mixed.scaler.state_dict(),
         }
 
@@ -80,7 +80,7 @@ class Training:
             self.average.updates = updates
             with torch.no_grad():
                 for mine, value in zip(self.average.values, values, strict=True):
-                    local_part(mine).copy_(value)
+                    mine.copy_(value)
         if self.mixed.scaler is not None:
             self.mixed.scaler.load_state_dict(tree["scaler"])
 
