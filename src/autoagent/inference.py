@@ -93,6 +93,15 @@ class Cells:
             self._seen[key] = read()
         return self._seen[key]
 
+    def too_large(self, columns: tuple[str, ...]) -> dict[str, NDArray[np.bool_]]:
+        """Say of each cell whether it is beyond what a number may be, for those of the columns that hold plain numbers.
+
+        They are read together: of a single row, each column by itself would cost more than the prediction.
+        """
+        plain = [name for name in columns if name in self._place and self._plain[self._place[name]]]
+        values = self._frame.iloc[:, [self._place[name] for name in plain]].to_numpy(dtype=np.float64)
+        return dict(zip(plain, (np.abs(values) > NUMBER_LIMIT).T, strict=True))
+
     def series(self, column: str) -> pd.Series | None:
         """Return a column, or None where there is none."""
         place = self._place.get(column)
@@ -381,7 +390,10 @@ class Model:
         Raises:
             InputError: columns are missing or named twice.
         """
-        values = self.raw(frame)
+        return self.decided(self.raw(frame))
+
+    def decided(self, values: Array) -> NDArray[Any]:
+        """Return the classes, in their original type, that raw probabilities decide for; numbers stay as they are."""
         if self.facts["task"] == "regression":
             return values
         rule = self.facts.get("rule")
@@ -403,7 +415,7 @@ class Model:
         self._check(frame)
         chunks = [self._blend(Cells(frame.iloc[at : at + _CHUNK])) for at in range(0, len(frame), _CHUNK)]
         k = len(self.classes_)
-        return np.concatenate(chunks) if chunks else np.empty((0, k) if k else 0)
+        return restored(self.facts["roles"], frame, np.concatenate(chunks) if chunks else np.empty((0, k) if k else 0))
 
     def part_outputs(self, frame: pd.DataFrame, *, member: int, part: int) -> Array:
         """Return what one part of one member predicts."""
@@ -448,7 +460,11 @@ class Model:
         """
         self._check(frame)
         cells, roles = Cells(frame), self.facts["roles"]
-        wrong = {name: np.flatnonzero(self._wrong(cells, name, role)) for name, role in roles.items()}
+        plain = cells.too_large(tuple(name for name, role in roles.items() if role == "numeric"))
+        wrong = {
+            name: np.flatnonzero(plain[name] if name in plain else self._wrong(cells, name, role))
+            for name, role in roles.items()
+        }
         if not lenient:
             _raise_wrong(cells, wrong, roles)
         notes = [_wrong_note(cells, name, rows, roles[name]) for name, rows in wrong.items() if len(rows)]
@@ -569,6 +585,14 @@ def _open_session(path: Path, threads: int) -> Any:  # noqa: ANN401 - onnxruntim
 def _run(session: Any, X: Matrix) -> Array:  # noqa: ANN401 - onnxruntime has no types
     (output,) = session.run(["Y"], {"X": X})
     return np.asarray(output, dtype=np.float64)
+
+
+def restored(roles: Mapping[str, str], frame: pd.DataFrame, values: Array) -> Array:
+    """Return numbers on the scale of their rows: ``shift + unit * z`` where columns have these roles, else as given."""
+    place = {role: name for name, role in roles.items() if role in ("shift", "unit")}
+    if not place:
+        return values
+    return np.asarray(frame[place["shift"]].to_numpy(dtype=np.float64) + frame[place["unit"]].to_numpy() * values)
 
 
 def read_rows(path: Path) -> pd.DataFrame:

@@ -177,7 +177,7 @@ async def _limit_size(request: Request, call_next: RequestResponseEndpoint) -> R
 def _predict(model: Model, frame: pd.DataFrame) -> Predictions:
     notes = model.check(frame)
     raw = model.raw(frame)
-    shown = np.asarray(model.predict(frame)).tolist()
+    shown = np.asarray(model.decided(raw)).tolist()
     if raw.ndim == 1:
         return Predictions(predictions=shown, probabilities=None, notes=notes)
     names = [str(name) for name in model.classes_]
