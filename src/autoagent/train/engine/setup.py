@@ -167,7 +167,8 @@ def choose_compiled(
     """
     if settings.compiled == "off" or (settings.compiled == "auto" and update.mixed.device.type != "cuda"):
         return "off"
-    eager, made = update.model, (make or torch.compile)(update.model)
+    eager: nn.Module = update.model
+    made: Any = (make or torch.compile)(eager)
     if settings.compiled == "on":
         update.model = made
         return "on"

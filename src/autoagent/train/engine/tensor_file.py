@@ -79,7 +79,10 @@ def read_tree(path: Path) -> Tree:
     if "crc32" in metadata and int(metadata["crc32"]) != zlib.crc32(data):
         raise UserError(f"{path}: the checksum of its tensors is wrong; the file is damaged")
     tensors = {name: _tensor(path, name, row, data) for name, row in header.items()}
-    return _fill(json.loads(metadata["tree"]), tensors) if "tree" in metadata else tensors
+    try:
+        return _fill(json.loads(metadata["tree"]), tensors) if "tree" in metadata else tensors
+    except (KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: the tree around its tensors cannot be read ({error!r})") from error
 
 
 def _parse(path: Path) -> tuple[dict[str, Any], bytearray]:

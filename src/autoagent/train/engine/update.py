@@ -106,8 +106,19 @@ class Update:
             loss = self.task.loss(self.model, self.prepared(one))
         loss = loss if share == 1.0 else loss * share
         scaled = loss if self.mixed.scaler is None else self.mixed.scaler.scale(loss)
-        scaled.backward(create_graph=self.create_graph)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        if self.create_graph:
+            self._with_graph(scaled)
+        else:
+            scaled.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return loss.detach()
+
+    def _with_graph(self, loss: Tensor) -> None:
+        """Add gradients that carry their graph; ``backward`` would warn of the cycle, which the optim's step ends."""
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        found = torch.autograd.grad(loss, trained, create_graph=True, allow_unused=True)
+        for p, grad in zip(trained, found, strict=True):
+            if grad is not None:
+                p.grad = grad if p.grad is None else p.grad + grad
 
     def prepared(self, one: Batch) -> Batch:
         """Return a part of a batch as the loss wants it: loaded, and on the device."""
