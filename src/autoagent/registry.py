@@ -16,6 +16,7 @@ _TABLES = {
     "models": "autoagent.train.models:MODELS",
     "optims": "autoagent.train.optims:OPTIMS",
     "samplers": "autoagent.search.samplers:SAMPLERS",
+    "pruners": "autoagent.search.pruners:PRUNERS",
     "metrics": "autoagent.data.metrics:METRICS",
     "optimizers": "autoagent.optimize:OPTIMIZERS",
 }
@@ -91,7 +92,7 @@ def resolve(target: str) -> object:
 
 
 def family(name: str) -> Family[Card]:
-    """Return the table of a family: ``models``, ``optims``, ``samplers``, ``metrics`` or ``optimizers``.
+    """Return the table of a family: ``models``, ``optims``, ``samplers``, ``pruners``, ``metrics`` or ``optimizers``.
 
     Raises:
         UnknownPluginError: there is no such family.

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from autoagent.search.samplers import SAMPLERS
 
-STATELESS = {"agent"}  # go on after a restart exactly as without one
+STATELESS = {"agent", "pso", "cem", "de", "dehb", "coordinate"}  # go on after a restart exactly as without one
 SEVERAL_OBJECTIVES = {"agent", "tpe", "random", "qmc", "gp"}
 
 

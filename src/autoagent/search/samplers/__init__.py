@@ -55,5 +55,35 @@ SAMPLERS: Family[Card] = Family(
             summary="Regularised evolution: the oldest dies, the best of a few has a child with one change.",
             paper="arXiv:1802.01548",
         ),
+        Card(
+            name="pso",
+            target="autoagent.search.samplers.pso:build",
+            summary="A particle swarm with constriction; its velocities are differences of earlier trials.",
+            paper="10.1109/4235.985692",
+        ),
+        Card(
+            name="cem",
+            target="autoagent.search.samplers.cem:build",
+            summary="The cross-entropy method for numbers and categories; may start from a prior.",
+            paper="10.1023/A:1010091220143",
+        ),
+        Card(
+            name="de",
+            target="autoagent.search.samplers.de:build",
+            summary="Differential evolution (rand/1/bin), or JADE, which learns its own settings.",
+            paper="10.1023/A:1008202821328",
+        ),
+        Card(
+            name="dehb",
+            target="autoagent.search.samplers.dehb:build",
+            summary="Differential evolution in Hyperband's budgets; goes with the pruner `budget`.",
+            paper="arXiv:2105.09821",
+        ),
+        Card(
+            name="coordinate",
+            target="autoagent.search.samplers.coordinate:build",
+            summary="One change at a time until none helps, from a known start; steps are halved then.",
+            paper="arXiv:2509.02046",
+        ),
     ],
 )
