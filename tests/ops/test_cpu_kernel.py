@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from autoagent.errors import UserError
-from autoagent.ops.kernels import build, cpu, reference
+from autoagent.ops.kernels import build, cpu, flags, reference
 from autoagent.ops.kernels.job import Job
 from autoagent.ops.optim import OPS_OPTIMS
 from autoagent.ops.optim.base import QuantizedOptimizer
@@ -147,7 +147,7 @@ int main(void) {
 def test_no_byte_is_touched_out_of_bounds_and_nothing_is_undefined(bits: int, block: int, tmp_path: Path) -> None:
     source, program = tmp_path / "main.c", tmp_path / "main"
     source.write_text(SANITIZED)
-    defines = ["-DRULE=adamw", f"-DBITS={bits}", f"-DBLOCK={block}", f'-DKERNEL="{build.SOURCE}"']
+    defines = ["-DRULE=adamw", f"-DBITS={bits}", f"-DBLOCK={block}", f'-DKERNEL="{flags.SOURCE}"']
     sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     command = [str(COMPILER), "-O1", "-g", "-std=gnu11", *sanitize, *defines, str(source), "-o", str(program), "-lm"]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -186,6 +186,26 @@ def test_a_library_that_others_can_write_is_not_loaded(tmp_path: Path) -> None:
     assert first.path is not None
     first.path.chmod(0o777)
     assert "written by others" in build.build([tmp_path], defines=DEFINES).reason
+
+
+@needs_compiler
+def test_a_kernel_that_came_with_the_wheel_is_taken_and_a_damaged_or_older_one_is_not(tmp_path: Path) -> None:
+    if not flags.level_here():
+        pytest.skip("no kernel is shipped for this processor")
+    wanted = flags.shipped_name(flags.level_here(), "lion", 8, 256)
+    made = {out.name: command for out, command in flags.shipped(str(COMPILER), tmp_path)}
+    assert len(made) == len(flags.LEVELS) * len(flags.RULES) * len(flags.BLOCKS)
+    assert build.shipped("lion", 8, 256, tmp_path) is None
+    (tmp_path / wanted).write_bytes(b"not a library")
+    assert build.shipped("lion", 8, 256, tmp_path) is None
+    (tmp_path / wanted).unlink()
+    subprocess.run(made[wanted], check=True)
+    ready = build.shipped("lion", 8, 256, tmp_path)
+    assert ready is not None
+    assert ready.library is not None
+    assert ready.path == tmp_path / wanted
+    (tmp_path / wanted).rename(tmp_path / wanted.replace(".so", "0.so"))
+    assert build.shipped("lion", 8, 256, tmp_path) is None
 
 
 def test_a_compiler_that_fails_is_named(tmp_path: Path) -> None:

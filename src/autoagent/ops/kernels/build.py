@@ -17,11 +17,9 @@ from pathlib import Path
 
 import torch  # noqa: F401 - loaded first, so that the kernel shares torch's OpenMP threads
 
+from autoagent.ops.kernels import flags
+
 _log = logging.getLogger(__name__)
-SOURCE = Path(__file__).with_name("cpu.c")
-# No -ffast-math, no fused multiply-add: the codes must be those of the reference. -fno-math-errno: sqrtf is one
-# instruction.
-_COMMON = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
 _TRIES: tuple[tuple[str, ...], ...] = (
     ("-march=native", "-mprefer-vector-width=512", "-fopenmp"),
     ("-march=native", "-fopenmp"),
@@ -52,8 +50,23 @@ def load(rule: str, bits: int, block: int) -> Built:
     """Return the kernel of a rule and a way of storing; built once on a machine, by the first process that needs it."""
     if os.environ.get("AUTOAGENT_OPS_KERNEL") == "torch":
         return Built(None, None, "AUTOAGENT_OPS_KERNEL=torch asks for plain torch")
+    if (ready := shipped(rule, bits, block)) is not None:
+        return ready
     folders = [default_cache(), Path(tempfile.gettempdir()) / f"autoagent-{_user()}"]
-    return build(folders, defines=(f"-DRULE={rule}", f"-DBITS={bits}", f"-DBLOCK={block}"))
+    return build(folders, defines=flags.defines(rule, bits, block))
+
+
+def shipped(rule: str, bits: int, block: int, folder: Path = flags.SHIPPED) -> Built | None:
+    """Return the kernel that came with the wheel for this processor, if one did and it loads."""
+    level = flags.level_here()
+    path = folder / flags.shipped_name(level, rule, bits, block)
+    if not level or not path.exists():
+        return None
+    try:
+        return Built(_open(path), path, "")
+    except OSError as error:  # another C library, or no OpenMP runtime: it is compiled here instead
+        _log.debug("%s cannot be loaded: %s", path, error)
+        return None
 
 
 def _user() -> str:
@@ -96,7 +109,12 @@ def _is_ours(path: Path) -> bool:
 
 def _fingerprint(compiler: str, defines: Sequence[str]) -> str:
     version = subprocess.run([compiler, "--version"], capture_output=True, check=False, timeout=_TIMEOUT_S).stdout
-    parts = [SOURCE.read_bytes(), version, repr((_COMMON, _TRIES, tuple(defines))).encode(), _cpu_flags().encode()]
+    parts = [
+        flags.SOURCE.read_bytes(),
+        version,
+        repr((flags.COMMON, _TRIES, tuple(defines))).encode(),
+        _cpu_flags().encode(),
+    ]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:24]
 
 
@@ -124,8 +142,8 @@ def _compile(compiler: str, path: Path, defines: Sequence[str]) -> None:
 
 
 def _try_flags(compiler: str, out: Path, defines: Sequence[str]) -> None:
-    for flags in _TRIES:
-        command = [compiler, *_COMMON, *defines, *flags, str(SOURCE), "-o", str(out), "-lm"]
+    for machine in _TRIES:
+        command = [compiler, *flags.COMMON, *defines, *machine, str(flags.SOURCE), "-o", str(out), "-lm"]
         done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=_TIMEOUT_S)
         if done.returncode == 0:
             return

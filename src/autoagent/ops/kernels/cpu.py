@@ -13,14 +13,11 @@ import torch
 from torch import Tensor
 
 from autoagent.errors import UserError
-from autoagent.ops.kernels import build
+from autoagent.ops.kernels import build, flags
 from autoagent.ops.kernels.job import Job, Rule
 from autoagent.ops.kernels.reference import stored_bytes
 
-RULES = frozenset(
-    {"adamw", "adam", "nadamw", "sgd", "sgd_momentum", "lion", "adagrad", "ademamix"}
-    | {"rmsprop", "rmsprop_momentum", "rmsprop_centered", "rmsprop_centered_momentum"}
-)
+RULES = frozenset(flags.RULES)
 _DTYPES = {torch.float32: 0, torch.bfloat16: 1}
 _MOST_BLOCK, _MOST_NUMBERS, _WIDE_UNIT = 4096, 8, 1024
 _ONE_THREAD_BELOW = 32768  # values; waking the threads costs more than they save
