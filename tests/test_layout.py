@@ -138,7 +138,7 @@ def test_the_check_leaves_the_rest_alone(program: str) -> None:
     assert _faults(ast.parse(program)) == []
 
 
-@pytest.mark.parametrize("name", ["models", "samplers", "optims", "metrics", "optimizers"])
+@pytest.mark.parametrize("name", ["models", "samplers", "pruners", "optims", "metrics", "optimizers"])
 def test_every_plugin_has_a_row_in_the_methods(name: str) -> None:
     cards = METRICS if name == "metrics" else family(name)
     text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")

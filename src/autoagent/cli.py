@@ -42,6 +42,7 @@ class What(StrEnum):
 
     runs = "runs"
     samplers = "samplers"
+    pruners = "pruners"
     models = "models"
     optims = "optims"
     metrics = "metrics"
