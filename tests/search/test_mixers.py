@@ -145,7 +145,7 @@ def test_a_bandit_with_a_bad_part_stays_near_the_classical_sampler() -> None:
         study.optimize(objective, n_trials=30)
         return float(study.best_value)
 
-    seeds = range(6)
+    seeds = range(4)
     alone = statistics.median(best(build_tpe(seed=seed)) for seed in seeds)
     mixed = statistics.median(best(Bandit({"bad": At(-0.9), "tpe": build_tpe(seed=seed)})) for seed in seeds)
     assert mixed < alone + 0.05

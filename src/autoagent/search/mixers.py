@@ -1,4 +1,7 @@
-"""Mixers are samplers: two or more samplers in one study, which is how all of them learn of every trial."""
+"""Mixers are samplers: two or more samplers in one study, which is how all of them learn of every trial.
+
+The fourth, a sampler guided by a prior, is `autoagent.search.prior_guided`.
+"""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from autoagent.search.improvement import Floats, normal_improvement
+
 Bounds = tuple[float | None, float | None]
 _LEAST_SPREAD = 1e-5  # of a prediction, as a share of the range of values seen
 
@@ -64,11 +64,8 @@ def expected_improvement(mean: Floats, deviation: Floats, *, best: float, spread
         maximize: whether higher is better.
     """
     sigma = np.maximum(deviation, _LEAST_SPREAD * max(spread, 1e-12))
-    gain = (mean - best) if maximize else (best - mean)
-    z = gain / sigma
-    density = np.exp(-0.5 * np.minimum(z * z, 700.0)) / math.sqrt(2 * math.pi)
-    below = np.array([0.5 * math.erfc(-each / math.sqrt(2)) for each in z])
-    return np.asarray(gain * below + sigma * density, dtype=np.float64)
+    sign = -1.0 if maximize else 1.0
+    return normal_improvement(sign * mean, sigma, best=sign * best)
 
 
 def top_labels(losses: Sequence[float], share: float) -> list[int]:

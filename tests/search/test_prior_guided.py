@@ -1,0 +1,110 @@
+"""A prior guides the first trials, fades, and may be wrong; the process under it predicts."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.samplers import RandomSampler
+
+from autoagent.search.improvement import normal_improvement, process_improvement
+from autoagent.search.prior_guided import PriorGuided, around
+from autoagent.search.priors import Centre, Prior
+
+SPACE: dict[str, BaseDistribution] = {
+    "x": FloatDistribution(-1, 1),
+    "lr": FloatDistribution(1e-4, 1.0, log=True),
+    "k": CategoricalDistribution(["a", "b"]),
+}
+
+
+def objective(trial: Any) -> float:
+    x, lr = trial.suggest_float("x", -1, 1), trial.suggest_float("lr", 1e-4, 1.0, log=True)
+    return float(
+        (x - 0.3) ** 2 + (math.log10(lr) + 2) ** 2 / 4 + 0.5 * (trial.suggest_categorical("k", ["a", "b"]) == "a")
+    )
+
+
+def search(log_prior: Callable[[Any], float], *, trials: int, seed: int = 0, **options: Any) -> optuna.Study:
+    sampler = PriorGuided(RandomSampler(seed=seed), log_prior, seed=seed, num_candidates=80, **options)
+    study = optuna.create_study(sampler=sampler, study_name="guided")
+    study.optimize(objective, n_trials=trials)
+    return study
+
+
+GOOD = around([{"x": 0.35, "lr": 0.012, "k": "b"}], SPACE)
+BAD = around([{"x": -0.9, "lr": 0.9, "k": "a"}], SPACE)
+
+
+def flat(params: Any) -> float:
+    return 0.0
+
+
+def test_improvement_is_the_integral_it_stands_for() -> None:
+    draws = np.array([0.3, -0.2]) + np.array([0.2, 0.1]) * np.random.default_rng(0).standard_normal((400_000, 2))
+    closed = normal_improvement(np.array([0.3, -0.2]), np.array([0.2, 0.1]), best=0.1)
+    assert closed == pytest.approx(np.maximum(0.1 - draws, 0).mean(axis=0), abs=5e-4)  # 4 standard errors
+
+
+def test_the_process_expects_most_near_the_minimum_of_a_bowl_and_nothing_where_it_knows() -> None:
+    points = np.linspace(0, 1, 9)[:, None]
+    losses = (points[:, 0] - 0.62) ** 2
+    places = np.array([[0.02], [0.62], [0.98], [0.625]])
+    worth = process_improvement(points, losses, np.vstack([places, points[:1]]))
+    assert worth.argmax() in (1, 3)
+    assert worth[4] < 1e-3 * worth.max()
+    many = np.random.default_rng(0).random((230, 1))
+    assert process_improvement(many, (many[:, 0] - 0.62) ** 2, places).shape == (4,)
+    assert np.isfinite(process_improvement(points, np.ones(9), places)).all()
+
+
+def test_a_good_prior_pays_at_once_and_a_bad_one_is_forgotten() -> None:
+    seeds = range(3)
+    early = {
+        name: statistics.median(search(p, trials=8, seed=s).best_value for s in seeds)
+        for name, p in (("good", GOOD), ("none", flat), ("bad", BAD))
+    }
+    assert early["good"] < 0.5 * early["none"] < early["bad"]
+    late = statistics.median(search(BAD, trials=25, seed=s).best_value for s in seeds)
+    assert late < 0.05
+
+
+def test_a_prior_counts_the_less_the_more_trials_there_are() -> None:
+    always = search(BAD, trials=20, beta=1e6)
+    fading = search(BAD, trials=20, beta=1.0)
+    assert fading.best_value < always.best_value
+
+
+def test_a_published_prior_plugs_in_and_repeats_and_failures_are_left_out() -> None:
+    prior = Prior("lr", {"lr": Centre(0.01, 2.0)})
+    study = search(prior.log_density, trials=10)
+    near = [trial for trial in study.trials[1:] if 0.001 < trial.params["lr"] < 0.1]
+    assert len(near) >= 7
+    keys = {tuple(f"{v:.4g}" if isinstance(v, float) else v for v in trial.params.values()) for trial in study.trials}
+    assert len(keys) == 10
+
+
+def test_a_space_that_is_tried_out_falls_back_on_the_base() -> None:
+    sampler = PriorGuided(RandomSampler(seed=0), flat, seed=0)
+    study = optuna.create_study(sampler=sampler, study_name="guided")
+    study.optimize(lambda trial: float(trial.suggest_int("n", 0, 2)), n_trials=6)
+    assert len(study.trials) == 6
+    study.sampler.reseed_rng()
+
+
+def test_infeasible_trials_count_as_the_worst() -> None:
+    def limited(trial: Any) -> float:
+        x = trial.suggest_float("x", -1, 1)
+        trial.set_constraint("limit", 0.2 - x)
+        return float(x)
+
+    study = optuna.create_study(sampler=PriorGuided(RandomSampler(seed=1), flat, seed=1), study_name="guided")
+    study.optimize(limited, n_trials=20)
+    feasible = [trial.value for trial in study.trials[5:] if max(trial.constraints.values()) <= 0]
+    assert len(feasible) > 8
