@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.train.engine.tasks import Clock
 
 from autoagent.train.engine.pace import Pace
-from tests.train.engine.tasks import Clock
 
 
 def _run(pace: Pace, clock: Clock, cost: Callable[[int], float]) -> list[float]:

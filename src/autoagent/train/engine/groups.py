@@ -87,7 +87,7 @@ def build(task: Task, settings: Settings) -> Optims:
     Raises:
         UserError: nothing is trainable, or a method for matrices meets a task with groups of its own.
     """
-    card = OPTIMS.with_plugins()[settings.optim]
+    card = OPTIMS[settings.optim] if settings.optim in OPTIMS else OPTIMS.with_plugins()[settings.optim]
     create_graph, embeddings = "create_graph" in card.needs, _embeddings(task.model)
     if "matrices" not in card.needs:
         return Optims([_optim(card, _groups(task, None), settings, embeddings)], create_graph)

@@ -28,6 +28,7 @@ from autoagent.train.engine.setup import (
     choose_compiled,
     choose_micro,
     choose_precision,
+    compiling,
     device_of,
     surroundings,
 )
@@ -155,8 +156,9 @@ class _Loop:
             training.stream.go_to(0, 0)
             choose_precision(update, training.optims, batch, self.settings, training.pace.clock)
             choose_micro(update, training.optims, batch, self.settings, self.facts)
-            decided = choose_compiled(update, training.optims, batch, self.settings, training.pace)
-            self.facts.known["compiled"] = decided
+            kind, left_s = update.mixed.device.type, training.pace.left_s
+            how = compiling(self.settings.compiled, device=kind, left_s=left_s, world=self.processes.world)
+            self.facts.known["compiled"] = choose_compiled(update, training.optims, batch, how, training.pace.clock)
             training.mixed = update.mixed
         self.good = copied(training.learned())
 

@@ -166,7 +166,7 @@ def _unknown_words(s: Settings) -> list[str]:
         "compiled": (s.compiled, get_args(Switch)),
         "keep": (s.keep, get_args(Keep)),
         "state_bits": (s.state_bits, (None, 32, 8, 4)),
-        "optim": (s.optim, tuple(OPTIMS.with_plugins())),
+        "optim": (s.optim, (s.optim,) if s.optim in OPTIMS else tuple(OPTIMS.with_plugins())),
     }
     return [
         f"{name} is {value!r}; it can be {', '.join(map(str, legal))}"

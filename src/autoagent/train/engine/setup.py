@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +16,10 @@ from autoagent.train.engine import memory, randomness
 from autoagent.train.engine.acceleration import fastest
 from autoagent.train.engine.batches import part, size
 from autoagent.train.engine.groups import Optims
-from autoagent.train.engine.pace import Pace
+from autoagent.train.engine.pace import Clock
 from autoagent.train.engine.parallel import Processes
 from autoagent.train.engine.precision import Dtype, candidates, mixed
-from autoagent.train.engine.settings import Settings
+from autoagent.train.engine.settings import Settings, Switch
 from autoagent.train.engine.task import Batch
 from autoagent.train.engine.update import Update
 
@@ -121,9 +121,7 @@ def choose_micro(update: Update, optims: Optims, batch: Batch, settings: Setting
     }
 
 
-def choose_precision(
-    update: Update, optims: Optims, batch: Batch, settings: Settings, clock: Callable[[], float]
-) -> None:
+def choose_precision(update: Update, optims: Optims, batch: Batch, settings: Settings, clock: Clock) -> None:
     """Set the precision: what is asked for, or what is fastest on the first batch."""
     device = update.mixed.device
     choices, reason = candidates(settings.precision, device, deterministic=settings.deterministic)
@@ -137,7 +135,7 @@ def choose_precision(
 
 
 def _measured(
-    update: Update, optims: Optims, batch: Batch, choices: tuple[Dtype, ...], clock: Callable[[], float]
+    update: Update, optims: Optims, batch: Batch, choices: tuple[Dtype, ...], clock: Clock
 ) -> tuple[Dtype, dict[Dtype, float]]:
     few = part(batch, 0, min(size(batch), update.micro))
 
@@ -152,28 +150,38 @@ def _measured(
         return fastest({dtype: pass_of(dtype) for dtype in choices}, clock=clock)
 
 
+def compiling(asked: Switch, *, device: str, left_s: float, world: int) -> tuple[Literal["on", "off", "measure"], str]:
+    """Return whether to compile, or to find out, and why."""
+    if asked != "auto":
+        return asked, "asked for"
+    if device != "cuda":
+        return "off", f"not tried on {device}"
+    if left_s < _COMPILE_PAYS_AFTER_S:
+        return "off", f"less than {_COMPILE_PAYS_AFTER_S:g} s are left"
+    return ("off", "several processes would measure differently") if world > 1 else ("measure", "")
+
+
 def choose_compiled(
-    update: Update, optims: Optims, batch: Batch, settings: Settings, pace: Pace, *, make: Make | None = None
+    update: Update, optims: Optims, batch: Batch, how: tuple[str, str], clock: Clock, make: Make | None = None
 ) -> str:
-    """Compile the model where that is asked for, or where it is faster on the first batch; return what was decided.
+    """Compile the model, or leave it, or do what is faster on the first batch; return what was decided and why.
 
     Args:
         update: gets the compiled model.
         optims: whose gradients a trial leaves and drops.
         batch: the first one.
-        settings: ``compiled`` is read.
-        pace: says how much time there is.
+        how: of ``compiling``.
+        clock: measures.
         make: compiles a module; torch's by default.
     """
-    if settings.compiled == "off" or (settings.compiled == "auto" and update.mixed.device.type != "cuda"):
-        return "off"
+    word, reason = how
+    if word == "off":
+        return f"off: {reason}"
     eager: nn.Module = update.model
     made: Any = (make or torch.compile)(eager)
-    if settings.compiled == "on":
+    if word == "on":
         update.model = made
-        return "on"
-    if pace.left_s < _COMPILE_PAYS_AFTER_S or update.processes.world > 1:
-        return "off: too little time, or several processes that would measure differently"
+        return f"on: {reason}"
     few = part(batch, 0, min(size(batch), update.micro))
 
     def pass_of(model: nn.Module) -> Callable[[], object]:
@@ -184,6 +192,6 @@ def choose_compiled(
         return run
 
     with untouched(update.task.model, optims.zero_grad):
-        chosen, seconds = fastest({"off": pass_of(eager), "on": pass_of(made)}, clock=pace.clock)
+        chosen, seconds = fastest({"off": pass_of(eager), "on": pass_of(made)}, clock=clock)
     update.model = made if chosen == "on" else eager
     return f"{chosen}: " + ", ".join(f"{name} {1000 * s:.1f} ms" for name, s in seconds.items())
