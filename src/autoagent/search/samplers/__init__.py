@@ -85,5 +85,29 @@ SAMPLERS: Family[Card] = Family(
             summary="One change at a time until none helps, from a known start; steps are halved then.",
             paper="arXiv:2509.02046",
         ),
+        Card(
+            name="llambo",
+            target="autoagent.search.samplers.llambo:build",
+            summary="A language model warm-starts, proposes and predicts (12 requests a trial); without one, the TPE.",
+            paper="arXiv:2402.03921",
+        ),
+        Card(
+            name="opro",
+            target="autoagent.search.samplers.opro:build",
+            summary="A language model sees past values only and gives 8 new ones a request; without one, the TPE.",
+            paper="arXiv:2309.03409",
+        ),
+        Card(
+            name="hpo_llama",
+            target="autoagent.search.samplers.hpo_llama:build",
+            summary="A dialogue with a language model, on validation results only; without one, the TPE.",
+            paper="arXiv:2402.15351",
+        ),
+        Card(
+            name="automl_gpt",
+            target="autoagent.search.samplers.automl_gpt:build",
+            summary="A language model proposes by the training log that it predicts; without one, the TPE.",
+            paper="arXiv:2305.02499",
+        ),
     ],
 )
