@@ -11,9 +11,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from optuna.samplers import BaseSampler
+
 from autoagent.llm.messages import Request
 from autoagent.llm.scripted import ScriptedLLM
+from autoagent.search.samplers import automl_gpt, hpo_llama, llambo, opro
 
+Builder = Callable[[int], BaseSampler]
 Answer = Callable[[Request], str]
 Config = dict[str, Any]
 Draw = Callable[[Mapping[str, Any], random.Random], Config]
@@ -131,3 +135,14 @@ def _is_json(line: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+_FEW = llambo.Options(num_warm=3, candidates=3, templates=1, draws=1)
+# Rows of the conformance kit: the table's language-model samplers with a model, which the table itself cannot give.
+WITH_MODEL: dict[str, Builder] = {
+    "llambo with a model": lambda seed: llambo.build(seed=seed, llm=useless(seed=seed), options=_FEW),
+    "llambo with a mute model": lambda seed: llambo.build(seed=seed, llm=mute(), options=_FEW),
+    "opro with a model": lambda seed: opro.build(seed=seed, llm=useless(seed=seed), num_initial=2, per_request=3),
+    "hpo_llama with a model": lambda seed: hpo_llama.build(seed=seed, llm=useless(seed=seed)),
+    "automl_gpt with a model": lambda seed: automl_gpt.build(seed=seed, llm=useless(seed=seed)),
+}
