@@ -27,7 +27,7 @@ def recursive() -> trees.Tree:
 
     def expression() -> trees.Node:
         pair = trees.Block("add", left=expression, right=expression)
-        return trees.Choice(x=trees.Block("x"), one=trees.Block("one"), neg=trees.Block("neg", of=leaf), add=pair)
+        return trees.Choice(x=trees.Block("x"), neg=trees.Block("neg", of=leaf), add=pair)
 
     def leaf() -> trees.Node:
         return trees.Choice(x=trees.Block("x"), add=trees.Block("add", left=leaf, right=leaf))

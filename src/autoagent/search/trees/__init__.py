@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autoagent.search.trees.nodes import Block, Choice, Node, Optional, Part, Repeat, Seq, Structure, Value
 from autoagent.search.trees.replies import describe, faults, from_json, repair, repair_message, schema, to_json
-from autoagent.search.trees.tree import Decisions, Grown, Rollouts, Tree, build
+from autoagent.search.trees.tree import Decisions, Grown, Rollouts, Tree, build, canonical
 from autoagent.search.trees.variation import cross, mutate
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Tree",
     "Value",
     "build",
+    "canonical",
     "cross",
     "describe",
     "faults",

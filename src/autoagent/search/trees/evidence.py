@@ -88,9 +88,11 @@ class Evidence:
 
 def place(trial: Tried, name: str, where: BaseDistribution) -> float:
     """Return where one trial went: the number of its choice or the place in the range; NaN where it was not asked."""
-    if name not in trial.decisions:
-        return math.nan
-    value = trial.decisions[name]
+    return placed(trial.decisions[name], where) if name in trial.decisions else math.nan
+
+
+def placed(value: object, where: BaseDistribution) -> float:
+    """Return the number of a choice, the place of a number in its range, or NaN for what is neither."""
     if isinstance(where, CategoricalDistribution):
         return next((float(i) for i, c in enumerate(where.choices) if c == value and type(c) is type(value)), math.nan)
     if isinstance(value, bool) or not isinstance(value, int | float):

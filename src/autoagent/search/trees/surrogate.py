@@ -15,7 +15,7 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.spatial.distance import cdist
 from scipy.stats import norm, rankdata
 
-from autoagent.search.trees.evidence import Evidence, Floats, Tried, place
+from autoagent.search.trees.evidence import Evidence, Floats, Tried, placed
 from autoagent.search.trees.policy import Chooser, Random, planned
 from autoagent.search.trees.tree import Decisions, Rollouts
 from autoagent.search.trees.variation import cross, mutate
@@ -42,7 +42,7 @@ class Smbo:
     """
 
     startup: int = 8
-    rollouts: int = 300
+    rollouts: int = 200
     epsilon: float = 0.05
 
     def begin(self, evidence: Evidence, space: Rollouts | None, rng: random.Random) -> Chooser:
@@ -66,7 +66,7 @@ def tokens(decisions: Mapping[str, object], distributions: Mapping[str, BaseDist
     last = ""
     for name, value in decisions.items():
         where, common = distributions[name], _COPY.sub("[]", name)
-        unit = place(Tried({name: value}), name, where)
+        unit = placed(value, where)
         if isinstance(where, CategoricalDistribution):
             word = f"{common}:{unit:.0f}"
             found[f"{name}:{unit:.0f}"] = 1.0
@@ -83,7 +83,7 @@ def tokens(decisions: Mapping[str, object], distributions: Mapping[str, BaseDist
 def _candidates(space: Rollouts, best: Sequence[Tried], rollouts: int, rng: random.Random) -> list[Decisions]:
     found = [space.complete({}, rng) for _ in range(rollouts)]
     elite = [space.complete(trial.decisions, rng) for trial in best[:5]]
-    for _ in range(rollouts // 3):
+    for _ in range(rollouts // 2):
         found.append(mutate(space, rng.choice(elite), rng))
         found.append(mutate(space, cross(space, rng.choice(elite), rng.choice(elite), rng), rng))
     return found
@@ -93,7 +93,10 @@ def _improvements(space: Rollouts, evidence: Evidence, candidates: Sequence[Deci
     kept = _kept(evidence)
     shared = [*kept, *evidence.running]
     rows = [tokens(d, space.distributions(d)) for d in candidates]
-    seen = [tokens(t.decisions, t.distributions or space.distributions(t.decisions)) for t in shared]
+    seen = [
+        tokens(t.decisions, space.distributions(t.decisions) if t.distributions is None else t.distributions)
+        for t in shared
+    ]
     table, is_pair = _matrix([*seen, *rows])
     losses = _normal_scores(Evidence(kept))
     model = Process(table[: len(kept)], losses, is_pair)

@@ -21,6 +21,7 @@ from autoagent.space import Choice as OneOf
 from autoagent.space.domains import JSONScalar
 
 Decisions = dict[str, JSONScalar]
+_MOST_DRAWN = 100
 MOST_DECISIONS = 500  # a grammar that contains itself may never end; far below what Python's stack holds
 
 
@@ -99,12 +100,20 @@ class Tree:
     def complete(self, wish: Mapping[str, object], rng: random.Random) -> Decisions:
         """Return a whole decision list: wishes that exist and are legal are kept, all else is drawn.
 
+        After 100 decisions what is plain is taken in place of a draw, so that a tree that contains itself ends if the
+        first option of its choices does.
+
         Raises:
             DomainError: the tree does not end.
         """
+        num_asked = 0
 
         def keep(name: str, domain: Searchable) -> JSONScalar:
-            return cast(JSONScalar, wish[name]) if name in wish and is_legal(domain, wish[name]) else domain.sample(rng)
+            nonlocal num_asked
+            num_asked += 1
+            if name in wish and is_legal(domain, wish[name]):
+                return cast(JSONScalar, wish[name])
+            return plain(name, domain) if num_asked > _MOST_DRAWN else domain.sample(rng)
 
         return self.walk(keep).decisions
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from autoagent.search.trees.evidence import Evidence, Floats, Tried, place
+from autoagent.search.trees.evidence import Evidence, Floats, placed
 from autoagent.search.trees.policy import Chooser
 from autoagent.search.trees.tree import Rollouts
 from autoagent.search.trees.units import from_unit
@@ -137,4 +137,4 @@ def legal_values(where: BaseDistribution) -> list[tuple[float, Any]] | None:
         return None
     count = round((where.high - where.low) / step) + 1  # type: ignore[attr-defined] # numbers have bounds
     values = [type(where.low)(where.low + i * step) for i in range(count)]  # type: ignore[attr-defined] # likewise
-    return [(place(Tried({"x": value}), "x", where), value) for value in values]
+    return [(placed(value, where), value) for value in values]
