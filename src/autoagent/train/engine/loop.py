@@ -19,7 +19,7 @@ from autoagent.train.engine.checkpoint import Checkpoints
 from autoagent.train.engine.ema import Average, averaged_tensors
 from autoagent.train.engine.groups import build
 from autoagent.train.engine.pace import Clock, Pace
-from autoagent.train.engine.parallel import Processes, joined, wrapped
+from autoagent.train.engine.parallel import Processes, copied_out, joined, share_out
 from autoagent.train.engine.precision import mixed
 from autoagent.train.engine.schedules import rate
 from autoagent.train.engine.settings import Settings
@@ -30,6 +30,7 @@ from autoagent.train.engine.setup import (
     choose_precision,
     compiling,
     device_of,
+    rehearse,
     surroundings,
 )
 from autoagent.train.engine.stream import Stream
@@ -94,11 +95,11 @@ def _start(
     task.model.train()
     stream = Stream(task, settings.batch, settings.seed, processes)
     pace = Pace(clock, settings.seconds, deadline, _total(settings, stream), clock())
-    model = wrapped(task.model, processes)
+    share_out(task.model, processes)
     optims = build(task, settings)
     update = Update(
         task,
-        model,
+        task.model,
         mixed("fp32", device, ""),
         processes,
         micro=settings.micro_batch or settings.batch,
@@ -156,10 +157,12 @@ class _Loop:
             training.stream.go_to(0, 0)
             choose_precision(update, training.optims, batch, self.settings, training.pace.clock)
             choose_micro(update, training.optims, batch, self.settings, self.facts)
+            rehearse(update, training.optims, batch)
             kind, left_s = update.mixed.device.type, training.pace.left_s
             how = compiling(self.settings.compiled, device=kind, left_s=left_s, world=self.processes.world)
             self.facts.known["compiled"] = choose_compiled(update, training.optims, batch, how, training.pace.clock)
             training.mixed = update.mixed
+        update.model = copied_out(update.model, self.processes)
         self.good = copied(training.learned())
 
     def run(self) -> None:

@@ -79,19 +79,24 @@ def joined(*, sharded: bool) -> Processes:
     return Processes(dist.get_rank(), dist.get_world_size(), sharded)
 
 
-def wrapped(model: nn.Module, processes: Processes) -> nn.Module:
-    """Return the model as several processes train it; the same parameters where they are copies."""
-    if processes.world == 1:
-        return model
-    if processes.sharded:
-        from torch.distributed.fsdp import fully_shard
+def share_out(model: nn.Module, processes: Processes) -> None:
+    """Shard the parameters in place, if that is asked for: block by block, as they are gathered and let go."""
+    if not processes.sharded:
+        return
+    from torch.distributed.fsdp import fully_shard
 
-        for block in repeated_blocks(model):
-            fully_shard(block)
-        fully_shard(model)  # in place
+    for block in repeated_blocks(model):
+        fully_shard(block)
+    fully_shard(model)
+
+
+def copied_out(model: nn.Module, processes: Processes) -> nn.Module:
+    """Return the model with what averages its gradients over the processes, where each has a copy."""
+    if processes.world == 1 or processes.sharded:
         return model
     on_gpu = next(model.parameters()).is_cuda
-    return DistributedDataParallel(model, device_ids=[torch.cuda.current_device()] if on_gpu else None)
+    devices = [torch.cuda.current_device()] if on_gpu else None
+    return DistributedDataParallel(model, device_ids=devices, gradient_as_bucket_view=True)
 
 
 def repeated_blocks(model: nn.Module) -> list[nn.Module]:

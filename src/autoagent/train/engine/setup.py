@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -119,6 +119,22 @@ def choose_micro(update: Update, optims: Optims, batch: Batch, settings: Setting
         "estimate_bytes": need.more(update.micro, on_cpu=device.type == "cpu") + need.weights,
         "free_bytes": free,
     }
+
+
+def rehearse(update: Update, optims: Optims, batch: Batch) -> None:
+    """Make a pass for each of several processes by itself, and take the micro-batch that fits all of them.
+
+    Later they exchange gradients in every pass, and one that runs out of memory would leave the others waiting. Sharded
+    parameters are exchanged from the first pass on, so there is no rehearsal of these.
+    """
+    if update.processes.world == 1:
+        return
+    if not update.processes.sharded:
+        alone = replace(update, processes=Processes())
+        with untouched(update.task.model, optims.zero_grad):
+            alone.gradients(part(batch, 0, min(size(batch), update.micro)), optims.zero_grad)
+        update.micro, update.halved = int(update.processes.least(alone.micro)), alone.halved
+    update.proven = True
 
 
 def choose_precision(update: Update, optims: Optims, batch: Batch, settings: Settings, clock: Clock) -> None:

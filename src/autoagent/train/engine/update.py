@@ -83,8 +83,8 @@ class Update:
             raise TrialFailed(f"memory ran out with a micro-batch of one example: {first}", kind="memory")
         if self.processes.world > 1 and self.proven:
             raise TrialFailed(
-                f"memory ran out in one of {self.processes.world} processes with a micro-batch of {self.micro}, after "
-                f"it had fitted: {first}; start again with micro_batch={self.micro // 2}",
+                f"memory ran out in one of {self.processes.world} processes with a micro-batch of {self.micro}: {first}"
+                f"; start again with micro_batch={self.micro // 2}",
                 kind="memory",
             )
         self.micro //= 2
