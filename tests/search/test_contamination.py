@@ -14,10 +14,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from tests.search.scripted_proposers import remembers, useless
 
 from autoagent.llm.scripted import ScriptedLLM
-from autoagent.search.contamination import Disguise
+from autoagent.search.contamination import Disguise, DisguisedProposals, HiddenSituation
 from autoagent.search.history import Observation
 from autoagent.search.language.cards import TaskContext
 from autoagent.search.language.known import KnownSpace
+from autoagent.search.llm_proposals import LanguageProposals
 from autoagent.search.samplers.llambo import LLAMBOSampler, Options
 from autoagent.search.samplers.native import build_tpe
 from autoagent.space import Choice, Float, Int, Param, Space
@@ -104,6 +105,20 @@ def test_a_disguised_study_is_the_same_search_for_a_sampler_that_reads_no_names(
     assert disguise.value(study.best_value) < 0.3
     assert all(name.startswith("p") for trial in study.trials for name in trial.params)
     assert all("log" not in trial.user_attrs for trial in study.trials)
+
+
+def test_a_proposer_in_disguise_answers_with_true_configurations_and_saw_no_true_name() -> None:
+    params: dict[str, Any] = {"learning_rate": 0.01, "width": 64, "optim": "adam"}
+    domains = {name: DOMAINS[name] for name in params}
+    trial = Observation(0, params, 0.3, "done", 0.0, domains)
+    llm = useless()
+    proposals = DisguisedProposals(LanguageProposals(llm, maximize=True), Disguise(1))
+    found = proposals(HiddenSituation(1, 0, defaults={"width": 77}, facts={"rows": 1797}), [trial], 3)
+    assert len(found) == 3
+    assert all(domains[name]._contains(domains[name].to_internal_repr(c[name])) for c in found for name in domains)
+    said = json.dumps(llm.requests[0].to_json())
+    assert not any(word in said for word in ("learning_rate", "width", "optim", "adam", "1797", "77", "0.01"))
+    assert "higher is better" in said
 
 
 def regret(llm: ScriptedLLM, disguise: Disguise | None, *, seed: int) -> float:

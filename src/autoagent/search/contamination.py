@@ -10,7 +10,7 @@ import hashlib
 import math
 import string
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -21,6 +21,7 @@ from autoagent.search.language.cards import TaskContext
 from autoagent.search.language.known import KnownSpace, Params
 from autoagent.search.language.repair import on_grid
 from autoagent.search.language.turn import LOG
+from autoagent.search.llm_proposals import Situation
 
 Direction = Literal["minimize", "maximize"]
 
@@ -140,6 +141,38 @@ class Disguise:
 
     def _digest(self, *words: str) -> str:
         return hashlib.sha256("\0".join([str(self.seed), *words]).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class HiddenSituation:
+    """What a proposer is told under a disguise; see `autoagent.search.llm_proposals.Situation`."""
+
+    number: int
+    seed: int
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class DisguisedProposals:
+    """A proposer that sees a search in disguise; the search around it sees the true names.
+
+    The proposer must be built for the disguised task: without a task, and with the other direction where the disguise
+    flips it.
+    """
+
+    def __init__(self, inner: Callable[..., Sequence[Mapping[str, Any]]], disguise: Disguise) -> None:
+        """Take a proposer, called with a situation, the other trials, and how many configurations are wanted."""
+        self._inner = inner
+        self._disguise = disguise
+
+    def __call__(self, context: Situation, observations: Sequence[Observation], count: int) -> list[Params]:
+        """Return the true configurations of what the proposer answers."""
+        domains: dict[str, BaseDistribution] = {}
+        for trial in observations:
+            domains |= trial.distributions
+        hidden = [self._disguise.observation(trial) for trial in observations if trial.distributions]
+        found = self._inner(HiddenSituation(context.number, context.seed), hidden, count)
+        return [self._disguise.reveal_all(config, domains) for config in found]
 
 
 class DisguisedTrial:
