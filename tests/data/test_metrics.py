@@ -54,6 +54,9 @@ REAL: dict[str, Reference] = {
     "mae": lambda y, p: float(sk.mean_absolute_error(y, p)),
     "mape": lambda y, p: float(sk.mean_absolute_percentage_error(y, p)),
     "rmsle": lambda y, p: float(sk.root_mean_squared_log_error(y, p)),
+    "mase": lambda y, p: float(sk.mean_absolute_error(y, p)),  # of values that were divided by their scale before
+    "rmsse": lambda y, p: float(sk.root_mean_squared_error(y, p)),
+    "smape": lambda y, p: float(np.mean([200 * abs(a - b) / (abs(a) + abs(b)) for a, b in zip(y, p, strict=True)])),
     "r2": lambda y, p: float(sk.r2_score(y, p)),
 }
 

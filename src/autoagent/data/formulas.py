@@ -137,6 +137,19 @@ def rmsle(y: Array, value: Array) -> float:  # noqa: D103
     return rmse(np.log1p(np.maximum(y, 0)), np.log1p(np.maximum(value, 0)))
 
 
+def mase(y: Array, value: Array) -> float:  # noqa: D103 - y is in units of its series' scale
+    return float(np.abs(y - value).mean())
+
+
+def rmsse(y: Array, value: Array) -> float:  # noqa: D103 - as mase
+    return rmse(y, value)
+
+
+def smape(y: Array, value: Array) -> float:  # noqa: D103 - in percent, at most 200; both zero is no error
+    size = (np.abs(y) + np.abs(value)) / 2
+    return float(100 * np.where(size > 0, np.abs(y - value) / np.where(size > 0, size, 1.0), 0.0).mean())
+
+
 def r2(y: Array, value: Array) -> float:  # noqa: D103
     if len(y) < 2:
         return float("nan")

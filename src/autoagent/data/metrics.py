@@ -44,6 +44,8 @@ def _card(name: str, needs: str, direction: str, tasks: Sequence[str], summary: 
 
 _BOTH = ("binary", "multiclass")
 _REAL = ("regression",)
+_BOTH_REAL = ("regression", "forecasting")
+_AHEAD = ("forecasting",)
 METRICS: Family[MetricCard] = Family(
     "metrics",
     [
@@ -61,11 +63,14 @@ METRICS: Family[MetricCard] = Family(
         _card("recall", "label", "max", _BOTH, "Recall of the second class; macro for several classes."),
         _card("mcc", "label", "max", _BOTH, "Matthews correlation."),
         _card("quadratic_weighted_kappa", "label", "max", _BOTH, "Agreement weighted by squared distance."),
-        _card("rmse", "value", "min", _REAL, "Root of the mean squared error."),
-        _card("mse", "value", "min", _REAL, "Mean squared error."),
-        _card("mae", "value", "min", _REAL, "Mean absolute error."),
-        _card("mape", "value", "min", _REAL, "Mean absolute error relative to the true value."),
+        _card("rmse", "value", "min", _BOTH_REAL, "Root of the mean squared error."),
+        _card("mse", "value", "min", _BOTH_REAL, "Mean squared error."),
+        _card("mae", "value", "min", _BOTH_REAL, "Mean absolute error."),
+        _card("mape", "value", "min", _BOTH_REAL, "Mean absolute error relative to the true value."),
         _card("rmsle", "value", "min", _REAL, "RMSE of log(1 + value); negative predictions count as zero."),
+        _card("mase", "value", "min", _AHEAD, "Mean absolute error of values divided by their series' naive error."),
+        _card("rmsse", "value", "min", _AHEAD, "Root of the mean squared error of values divided likewise, pooled."),
+        _card("smape", "value", "min", _AHEAD, "Mean absolute error relative to the mean size of truth and forecast."),
         _card("r2", "value", "max", _REAL, "Share of variance explained."),
     ],
 )

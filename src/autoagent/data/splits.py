@@ -17,7 +17,7 @@ from autoagent.data.table import Task
 from autoagent.errors import DataError
 
 Rows = NDArray[np.int64]
-Kind = Literal["random", "stratified", "group", "time"]
+Kind = Literal["random", "stratified", "group", "time", "rolling_origin"]
 _MIN_ROWS = 4
 
 

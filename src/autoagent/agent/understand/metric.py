@@ -31,7 +31,9 @@ METRIC_WORDS: dict[str, str] = {
     "rmsle": r"rmsle / root mean squared? log(?:arithmic)? error",
     "rmse": r"rmse / root mean squared? (?:prediction )?error / rms error / root mse / root_mean_squared_error",
     "mse": r"mse / mean squared? error / squared error",
-    "mape": r"s?mape / mean absolute percent(?:age)? error / percent(?:age)? error",
+    "smape": r"smape / symmetric mape / symmetric mean absolute percent(?:age)? error",
+    "mape": r"mape / mean absolute percent(?:age)? error / percent(?:age)? error",
+    "rmsse": r"rmsse / root mean squared? scaled error",
     "mase": r"mase / mean absolute scaled error",
     "mae": r"mae / mean absolute (?:error|deviation) / absolute error / average absolute error / mean_absolute_error",
     "mean_pinball": r"(?:mean )?(?:pinball|quantile) loss / mean_pinball / mean pinball / pinball",
@@ -71,6 +73,8 @@ MINIMISED = frozenset(
         "rmsle",
         "mean_columnwise_rmsle",
         "mase",
+        "rmsse",
+        "smape",
         "mean_pinball",
         "word_error_rate",
     ]
@@ -97,7 +101,20 @@ CLASS_METRICS = frozenset(
     ]
 )
 VALUE_METRICS = frozenset(
-    ["rmse", "mse", "mae", "mape", "rmsle", "mean_columnwise_rmsle", "r2", "mase", "mean_pinball", "spearman"]
+    [
+        "rmse",
+        "mse",
+        "mae",
+        "mape",
+        "rmsle",
+        "mean_columnwise_rmsle",
+        "r2",
+        "mase",
+        "rmsse",
+        "smape",
+        "mean_pinball",
+        "spearman",
+    ]
 )
 _BAD = phrase(
     r"not / never / no / without / n't / isn't / is not / rather than / instead of / not by / don't use / ignore"

@@ -15,6 +15,7 @@ from autoagent.agent.understand.metric import read_metric
 from autoagent.agent.understand.models import read_bits, read_models, read_monotone
 from autoagent.agent.understand.numbers import write_in_digits
 from autoagent.agent.understand.sentence import Sentence
+from autoagent.agent.understand.series import SERIES_TASKS, read_series_words
 from autoagent.agent.understand.setting import read_facts, read_setting
 from autoagent.agent.understand.spelling import mend_spelling
 from autoagent.agent.understand.split import read_horizon, read_split
@@ -34,13 +35,24 @@ def read_fields(sentence: Sentence, evidence: DataEvidence) -> Fields:
     """Run every reader over the sentence; of one in another language only what is safe to read."""
     if foreign_language(sentence.original):
         return merge(sentence, [*read_path(sentence), *read_foreign(sentence)])
-    columns = list(read_columns(sentence, evidence.names))
     monotone = list(read_monotone(sentence, evidence.names))
     paths = list(read_path(sentence))
     facts = list(read_facts(sentence))
     metric = list(read_metric(sentence))
     task = _task(sentence, paths, metric)
-    findings = [*task, *paths, *columns, *facts, *metric, *_split(sentence, columns), *_horizon(sentence, task)]
+    series = list(read_series_words(sentence, evidence.names)) if _forecasts(task) else []
+    taken = {name for found in series if isinstance(found.value, list) for name in found.value}
+    columns = list(read_columns(sentence, [name for name in evidence.names if name not in taken]))
+    findings = [
+        *task,
+        *paths,
+        *columns,
+        *series,
+        *facts,
+        *metric,
+        *_split(sentence, columns),
+        *_horizon(sentence, task),
+    ]
     findings += [*read_counts(sentence), *read_setting(sentence), *read_models(sentence), *monotone]
     findings += read_bits(sentence)
     edges = [(found.start, found.end) for found in findings if found.key not in ("task_type", "data.time_key")]
@@ -106,8 +118,11 @@ def _split(sentence: Sentence, columns: list[Finding]) -> list[Finding]:
 
 def _horizon(sentence: Sentence, task: list[Finding]) -> list[Finding]:
     found = list(read_horizon(sentence))
-    forecasts = bool(task) and str(task[0].value).endswith("forecasting")
-    return found if forecasts else [finding for finding in found if finding.key == "data.freq" and task and forecasts]
+    return found if _forecasts(task) else []
+
+
+def _forecasts(task: list[Finding]) -> bool:
+    return bool(task) and task[0].value in SERIES_TASKS
 
 
 def _reconcile(findings: list[Finding]) -> list[Finding]:

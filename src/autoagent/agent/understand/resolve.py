@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from autoagent.agent.spec import Understanding
 from autoagent.agent.understand.evidence import ColumnEvidence, DataEvidence
 from autoagent.agent.understand.feasibility import NEAREST, SUPPORTED
 from autoagent.errors import RequestError
+
+if TYPE_CHECKING:
+    from autoagent.agent.series import FoundSeries
 
 Task = Literal["binary", "multiclass", "regression"]
 
@@ -32,12 +35,24 @@ class Resolved:
         target: the column to predict.
         metric: the metric's name.
         assumptions: what was taken for granted, each a sentence for the user.
+        series: the series of a request to forecast.
     """
 
     task: Task
     target: str
     metric: str
     assumptions: tuple[str, ...] = ()
+    series: FoundSeries | None = None
+
+    @property
+    def kind(self) -> str:
+        """The task as families and metrics name it."""
+        return self.task if self.series is None else "forecasting"
+
+
+def resolve_series(found: FoundSeries) -> Resolved:
+    """Return what will be built of series."""
+    return Resolved("regression", found.framing.target, found.metric, found.said, found)
 
 
 def resolve(understanding: Understanding, evidence: DataEvidence) -> Resolved:
@@ -70,9 +85,7 @@ def _refusal(task_type: str) -> str:
     wanted = task_type.replace("_", " ")
     nearest = NEAREST.get(task_type)
     advice = f"the nearest supported task is {nearest}" if nearest else "there is no supported task near it"
-    return (
-        f"{wanted} is not supported; {advice}. Supported on tables: binary and multiclass classification, regression."
-    )
+    return f"{wanted} is not supported; {advice}. Supported on tables: binary and multiclass classification, regression, forecasting."
 
 
 def _blocks(key: str, understanding: Understanding, target: ColumnEvidence | None) -> bool:

@@ -59,7 +59,9 @@ _EVERY = re.compile(
     rf"\b(?:every|per)\s+({NUM})\s*(minutes?|hours?|seconds?|days?)\b|\b({NUM})[\s-](minute|hour|second)[\s-](?:intervals?|resolution|data|readings|steps)"
 )
 _FREQ_NAMES = {"annual": "yearly", "minutely": "minute"}
-_FORECASTS = re.compile(r"\b(?:forecast|predict|project|horizon|ahead|time series|demand|estimat)\w*")
+_FORECASTS = re.compile(
+    r"\b(?:forecast|predict|project|horizon|ahead|time series|demand|estimat|mase\b|(?:next|coming|following) \d+ \w+ (?:of|for)\b)\w*"
+)
 
 
 def read_split(sentence: Sentence) -> Iterator[Finding]:

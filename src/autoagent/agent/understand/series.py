@@ -1,0 +1,96 @@
+# ruff: noqa: E501
+"""What a request says of series: the columns that name one, the season of the naive forecast, what is known ahead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from autoagent.agent.understand.columns import find_mentions
+from autoagent.agent.understand.finding import Finding, Mention
+from autoagent.agent.understand.sentence import Sentence
+from autoagent.agent.understand.target import LIST
+
+SERIES_TASKS = ("forecasting", "quantile_forecasting")
+_TIMELY = re.compile(r"date|time|stamp|year|month|week|day|hour|^ts$")
+_EACH = re.compile(
+    r"(?:\b(?:for|of|in|at)\s+(?:each|every|all|all the|any)|\bper|\bby|\beach|\bevery)\s+(?:single\s+)?\"?$"
+)
+_EACH_UNKNOWN = re.compile(r"(?:\bper|\bfor (?:each|every))\s+(?:single\s+)?([a-z]\w*_\w+)")
+_UNIT = r"(hour|day|week|month|quarter|year)"
+_SEASON = (
+    re.compile(rf"\b(?:against|relative to|scaled by|compared (?:to|with)|versus|vs\.?)\s+(?:the\s+)?(?:last|previous|same \w+ (?:last|the previous)|prior)\s+{_UNIT}\b"),
+    re.compile(rf"\b(?:against|relative to|scaled by|compared (?:to|with)|versus|vs\.?)\s+(?:the\s+|a\s+|one\s+|1\s+)?{_UNIT}\s+(?:before|earlier|ago|back)\b"),
+    re.compile(r"\b(hourly|daily|weekly|monthly|quarterly|yearly|annual)\s+(?:season\w*|cycles?|patterns?|periods?|rhythm)\b"),
+)  # fmt: skip
+_SEASON_NUMBER = re.compile(
+    r"\bseason(?:ality|al period|al cycle| length)?(?:\s+(?:of|is|=|:|length)|\s*[=:])?\s*(\d+)\b|\bperiod(?:icity)?\s+(?:of\s+)?(\d+)\b"
+)
+_NAMES = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter", "hourly": "hour"}
+_NAMES |= {"yearly": "year", "annual": "year"}
+_AHEAD_AFTER = re.compile(
+    r"\"?\s+(?:is|are|will be)\s+(?:already\s+|always\s+)?(?:known|given|planned|available|fixed)\s+"
+    r"(?:ahead|in advance|beforehand|for the future|in the future|for (?:those|the coming|the next) \w+)"
+)
+_AHEAD_BEFORE = re.compile(
+    r"(?:\bknown[\s-](?:in[\s-]advance|ahead|future|beforehand)(?:\s+(?:columns?|features?|covariates?))?(?:\s+(?:are|is))?\s*:?"
+    r"|\bfuture[\s-](?:covariates?|columns?|features?)(?:\s+(?:are|is))?\s*:?|\bwe (?:already )?know(?:\s+the)?)\s*\"?$"
+)
+
+
+def read_series_words(sentence: Sentence, names: Sequence[str] = ()) -> Iterator[Finding]:
+    """Find series keys, the season, and columns that are known ahead; only of a request to forecast.
+
+    Args:
+        sentence: cleaned.
+        names: the table's columns; without them only names such as store_id are taken.
+    """
+    mentions = find_mentions(sentence, names) if names else []
+    for key, chosen in (
+        ("data.series_keys", _keys(sentence, mentions)),
+        ("data.features_known_future", _ahead(sentence, mentions)),
+    ):
+        if chosen:
+            yield Finding(key, list(dict.fromkeys(m.name for m in chosen)), chosen[0].start, chosen[-1].end)
+    if not names and (match := _EACH_UNKNOWN.search(sentence.clean)):
+        yield Finding("data.series_keys", [sentence.words(*match.span(1))], *match.span(1))
+    yield from _season(sentence)
+
+
+def _keys(sentence: Sentence, mentions: Sequence[Mention]) -> list[Mention]:
+    for place, mention in enumerate(mentions):
+        if _TIMELY.search(mention.name.lower()) or not _EACH.search(sentence.before(mention.start)):
+            continue
+        return _listed(sentence, mentions[place:])
+    return []
+
+
+def _ahead(sentence: Sentence, mentions: Sequence[Mention]) -> list[Mention]:
+    for place, mention in enumerate(mentions):
+        if _AHEAD_BEFORE.search(sentence.before(mention.start)):
+            return _listed(sentence, mentions[place:])
+        run = _listed(sentence, mentions[place:])
+        if _AHEAD_AFTER.match(sentence.clean[run[-1].end :]):
+            return run
+    return []
+
+
+def _listed(sentence: Sentence, mentions: Sequence[Mention]) -> list[Mention]:
+    chosen = [mentions[0]]
+    for mention in mentions[1:]:
+        between = sentence.clean[chosen[-1].end : mention.start].replace('"', "")
+        if not re.fullmatch(rf"(?:\s+columns?)?{LIST}(?:columns?\s+)?", between):
+            break
+        chosen.append(mention)
+    return chosen
+
+
+def _season(sentence: Sentence) -> Iterator[Finding]:
+    number = _SEASON_NUMBER.search(sentence.clean)
+    if number:
+        yield Finding("metric.params.season", float(number[1] or number[2]), *number.span())
+        return
+    for pattern in _SEASON:
+        if match := pattern.search(sentence.clean):
+            yield Finding("metric.params.season", _NAMES.get(match[1], match[1]), *match.span())
+            return
