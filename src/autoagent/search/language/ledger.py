@@ -33,7 +33,7 @@ class Entry:
         by: who proposed the trial.
         why: the reason of a fallback; empty otherwise.
         events: what was counted.
-        config: what was proposed, as the prompt's own JSON shows it.
+        config: what a model proposed, as the prompt's own JSON shows it.
         queue: further configurations of the same reply, for the trials after it, with what was predicted of them.
     """
 

@@ -78,7 +78,8 @@ class LanguageSampler(BaseSampler):
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return all parameters that are known, conditional ones included: those that are not asked for do no harm."""
-        return {**self._classical.infer_relative_search_space(study, trial), **self._space(study).distributions}
+        classical = self._classical.infer_relative_search_space(study, trial)
+        return classical if self._llm is None else {**classical, **self._space(study).distributions}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -91,7 +92,6 @@ class LanguageSampler(BaseSampler):
             entry.count("fallbacks", int(entry.why != INITIAL))
             space = self._classical.infer_relative_search_space(study, trial)
             params = self._classical.sample_relative(study, trial, space)
-        entry.config = self._space(study).shown(params)
         entry.write(study, trial)
         return params
 
@@ -126,6 +126,7 @@ class LanguageSampler(BaseSampler):
         if not found:
             return None
         entry.why = ""
+        entry.config = turn.space.shown(found[0])
         entry.queue = turn.rows(found[1:])
         if (predicted := turn.forecasts.get(turn.key(found[0]))) is not None:
             study._storage.set_trial_user_attr(trial._trial_id, PREDICTED, predicted)

@@ -72,8 +72,8 @@ class LLAMBOSampler(LanguageSampler):
 
     Source: arXiv:2402.03921, sections 3 to 5, and the public code at 196fe23.
     Differs: by default one reply holds several candidates and one reply scores all of them, so that a trial costs 12
-    requests and not 202 (the paper's completions); each Monte-Carlo reply has its own permutation of the examples,
-    where the paper draws 5 to 10 from each of 2; at most 60 trials are shown.
+    replies, where the code draws about 210 in 22 requests; each Monte-Carlo reply has its own permutation of the
+    examples, where the code draws 10 from each of 2; at most 60 trials are shown.
     Differs: numbers keep six significant digits whatever their bounds (the code cut them to the decimals of the lower
     bound); categories, conditions and failed trials are in the prompts; a predicted failure lowers a candidate's worth.
     Differs: the target is one formula that ends (the code's loop over alpha need not), and no metric is taken to lie
