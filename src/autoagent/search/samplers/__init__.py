@@ -80,6 +80,12 @@ SAMPLERS: Family[Card] = Family(
             paper="arXiv:2105.09821",
         ),
         Card(
+            name="prior",
+            target="autoagent.search.samplers.prior:build",
+            summary="Draws from published settings, their centre first; learns nothing, so it starts a `WarmStart`.",
+            paper="arXiv:2505.24005",
+        ),
+        Card(
             name="coordinate",
             target="autoagent.search.samplers.coordinate:build",
             summary="One change at a time until none helps, from a known start; steps are halved then.",
