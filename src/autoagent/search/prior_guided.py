@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from optuna import Study
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
@@ -14,7 +15,32 @@ from optuna.trial import FrozenTrial
 
 from autoagent.search.encoding import Encoding
 from autoagent.search.history import Observation, observations
-from autoagent.search.improvement import Floats, process_improvement
+from autoagent.search.surrogate.features import Features
+from autoagent.search.surrogate.improvement import log_expected_improvement
+from autoagent.search.surrogate.outputs import targets_of
+from autoagent.search.surrogate.process import fit
+
+Floats = NDArray[np.float64]
+Configs = Sequence[Mapping[str, Any]]
+Space = Mapping[str, BaseDistribution]
+LogAcquisition = Callable[[Space, Configs, Floats, Configs], Floats]
+
+
+def process_improvement(space: Space, configs: Configs, losses: Floats, candidates: Configs) -> Floats:
+    """Return the logarithm of each candidate's expected improvement under a Gaussian process.
+
+    Args:
+        space: distributions of all parameters.
+        configs: that were tried; at least two.
+        losses: ``(n,)`` of theirs.
+        candidates: to be scored.
+    """
+    features = Features(space)
+    rows = features.rows(configs)
+    process = fit(features, rows, targets_of(losses))
+    best = float(process.predict(rows)[0].min())  # the posterior's best, not the luckiest value
+    mean, deviation = process.predict(features.rows(candidates))
+    return log_expected_improvement(mean, deviation, best)
 
 
 class PriorGuided(BaseSampler):
@@ -39,7 +65,7 @@ class PriorGuided(BaseSampler):
         num_initial: int = 4,
         num_candidates: int = 400,
         seed: int = 0,
-        acquisition: Callable[[Floats, Floats, Floats], Floats] = process_improvement,
+        acquisition: LogAcquisition = process_improvement,
     ) -> None:
         """Take the parts.
 
@@ -50,7 +76,7 @@ class PriorGuided(BaseSampler):
             num_initial: trials with a value that are drawn from the prior.
             num_candidates: that are scored for each trial.
             seed: of the draws.
-            acquisition: ``(points, losses, candidates)`` to a value each, 0 or more; see `process_improvement`.
+            acquisition: ``(space, configs, losses, candidates)`` to a logarithm each; see `process_improvement`.
         """
         self._base = base
         self._log_prior = log_prior
@@ -84,7 +110,7 @@ class PriorGuided(BaseSampler):
         if not fresh:
             return proposed
         ended = sum(seen.state != "running" for seen in others)
-        return fresh[int(np.argmax(self._scores(encoding, fresh, valued, ended, rng)))]
+        return fresh[int(np.argmax(self._scores(known, fresh, valued, ended, rng)))]
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -112,7 +138,7 @@ class PriorGuided(BaseSampler):
 
     def _scores(
         self,
-        encoding: Encoding,
+        space: Space,
         fresh: Sequence[Mapping[str, Any]],
         valued: Sequence[Observation],
         ended: int,
@@ -121,11 +147,10 @@ class PriorGuided(BaseSampler):
         prior = np.array([self._log_prior(params) for params in fresh])
         if len(valued) < max(self._num_initial, 2):
             return np.asarray(prior + rng.gumbel(size=len(fresh)), dtype=np.float64)  # a draw from the prior
-        points = np.array([encoding.encode(seen.params) for seen in valued])
         worst = max(seen.loss or 0.0 for seen in valued)
         losses = np.array([seen.loss if seen.violation == 0 else worst for seen in valued], dtype=np.float64)
-        worth = self._acquisition(points, losses, np.array([encoding.encode(params) for params in fresh]))
-        return np.asarray(np.log(worth + 1e-300) + self._beta / max(ended, 1) * prior, dtype=np.float64)
+        worth = self._acquisition(space, [seen.params for seen in valued], losses, fresh)
+        return np.asarray(worth + self._beta / max(ended, 1) * prior, dtype=np.float64)
 
 
 def around(

@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from autoagent.search.improvement import Floats, normal_improvement
+from autoagent.search.surrogate.improvement import log_expected_improvement
 
+Floats = NDArray[np.float64]
 Bounds = tuple[float | None, float | None]
 _LEAST_SPREAD = 1e-5  # of a prediction, as a share of the range of values seen
 
@@ -65,7 +67,7 @@ def expected_improvement(mean: Floats, deviation: Floats, *, best: float, spread
     """
     sigma = np.maximum(deviation, _LEAST_SPREAD * max(spread, 1e-12))
     sign = -1.0 if maximize else 1.0
-    return normal_improvement(sign * mean, sigma, best=sign * best)
+    return np.exp(log_expected_improvement(sign * mean, sigma, sign * best))
 
 
 def top_labels(losses: Sequence[float], share: float) -> list[int]:
