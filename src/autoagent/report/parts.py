@@ -112,6 +112,62 @@ class Calibration(_Part):
     count: list[float]
 
 
+class ForecastErrors(_Part):
+    """Mean errors of some forecasts; MASE and RMSSE in units of the series, MAE in the target's."""
+
+    mase: float | None = None
+    rmsse: float | None = None
+    smape: float | None = None
+    mae: float | None = None
+
+
+class SeriesErrors(ForecastErrors):
+    """The same of one series."""
+
+    series: str
+    n: int = 0
+    naive_mase: float | None = None
+    coverage: float = 0.0
+
+
+class StepErrors(_Part):
+    """The error so many steps ahead."""
+
+    step: int
+    mase: float
+    naive_mase: float
+    coverage: float = 0.0
+
+
+class Drawn(_Part):
+    """One series: its end before the sealed part, and its sealed windows, each beginning at one of ``starts``."""
+
+    series: str
+    past: list[float | None] = Field(default_factory=list)
+    starts: list[int] = Field(default_factory=list)
+    time: list[str]
+    actual: list[float]
+    forecast: list[float]
+    low: list[float]
+    high: list[float]
+
+
+class Forecasts(_Part):
+    """What the sealed windows of series came to."""
+
+    total: ForecastErrors
+    naive: ForecastErrors
+    coverage: float
+    n_series: int = 0
+    n_windows: int = 0
+    season: int = 1
+    quantiles: list[float] = Field(default_factory=list)
+    pinball: dict[str, float] = Field(default_factory=dict)
+    series: list[SeriesErrors] = Field(default_factory=list)
+    steps: list[StepErrors] = Field(default_factory=list)
+    drawn: list[Drawn] = Field(default_factory=list)
+
+
 class Test(_Part):
     """``test.json``."""
 
@@ -125,6 +181,7 @@ class Test(_Part):
     baseline_score: float | None = None
     confusion: Confusion | None = None
     residuals: Residuals | None = None
+    forecasts: Forecasts | None = None
     calibration: Calibration | None = None
 
 

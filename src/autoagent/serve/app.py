@@ -19,7 +19,9 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from autoagent.errors import UserError
+from autoagent.forecasting import Forecaster
 from autoagent.inference import NUMBER_LIMIT, InputError, Model
+from autoagent.serve.forecast import Forecasts, answer_history, history_body, welcome
 
 if TYPE_CHECKING:
     from starlette.middleware.base import RequestResponseEndpoint
@@ -98,6 +100,10 @@ def build_app(model: Model, *, token: str | None = None, body_s: float = BODY_S)
         facts = model.facts
         return {key: facts[key] for key in ("task", "target", "classes", "roles")} | {"input": row_schema(model)}
 
+    if isinstance(model, Forecaster):
+        _add_forecast(app, model, check)
+        return app
+
     @app.post("/predict", dependencies=[Depends(check)], responses=_REFUSALS, openapi_extra=_body_schema(model))
     def predict(body: Annotated[bytes, Depends(_read_body)]) -> Predictions:
         try:
@@ -106,6 +112,17 @@ def build_app(model: Model, *, token: str | None = None, body_s: float = BODY_S)
             raise HTTPException(422, str(error)) from error
 
     return app
+
+
+def _add_forecast(app: FastAPI, model: Forecaster, check: Callable[[str], None]) -> None:
+    extra = history_body(model)
+
+    @app.post("/forecast", dependencies=[Depends(check)], responses=_REFUSALS, openapi_extra=extra)
+    def forecast(body: Annotated[bytes, Depends(_read_body)]) -> Forecasts:
+        try:
+            return answer_history(model, body)
+        except InputError as error:
+            raise HTTPException(422, str(error)) from error
 
 
 def read_rows(body: bytes, *, columns: list[str]) -> list[dict[str, Any]]:
@@ -148,6 +165,8 @@ def _no_constant(name: str) -> NoReturn:
 
 def row_schema(model: Model) -> dict[str, Any]:
     """Return the JSON schema of one row, with the bounds that a cell is checked against."""
+    if isinstance(model, Forecaster):
+        return model.schema
     bounds: dict[str, dict[str, Any]] = {
         "numeric": {"minimum": -NUMBER_LIMIT, "maximum": NUMBER_LIMIT},
         "date": {"anyOf": [{"format": "date"}, {"format": "date-time"}, {"maxLength": 0}]},  # an empty text is nothing
@@ -230,6 +249,8 @@ def _is_local(host: str) -> bool:
 
 def _welcome(model: Model, host: str, port: int, token: str | None) -> list[str]:
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    if isinstance(model, Forecaster):
+        return welcome(model, url)
     lines = [f"Serving {model.facts['target']!r} on {url}: POST /predict, GET /schema, GET /health. Ctrl+C ends it."]
     example = {name: model.facts.get("examples", {}).get(name) for name in model.facts["roles"]}
     if len(example) <= _MAX_FAULTS:

@@ -7,14 +7,14 @@ differences of neighbours count, then the mean size of the values, then 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autoagent.windows import NAME, STEP, TIME
+from autoagent.windows import NAME, ORIGIN, STEP, TIME
 
 Array = NDArray[np.float64]
 _SHOWN = 6  # series drawn in the report
@@ -67,6 +67,7 @@ def errors(frame: pd.DataFrame, y: Array, prediction: Array) -> pd.DataFrame:
             "series": frame[NAME].to_numpy(),
             "time": frame[TIME].astype(str).to_numpy(),
             "step": frame[STEP].to_numpy(),
+            "origin": frame[ORIGIN].to_numpy(),
             "actual": actual,
             "forecast": forecast,
             "mase": miss / frame["@mase_scale"].to_numpy(),
@@ -128,12 +129,13 @@ def _spaced(ordered: Array, quantiles: Sequence[float]) -> Array:
     return ordered[np.array(places, dtype=np.int64)]
 
 
-def told(rows: pd.DataFrame, naive: pd.DataFrame) -> dict[str, Any]:
+def told(rows: pd.DataFrame, naive: pd.DataFrame, past: Mapping[str, list[float | None]]) -> dict[str, Any]:
     """Return what the report shows: totals, the rows of series and of steps, and some series to draw.
 
     Args:
         rows: of ``errors``, with the columns ``low`` and ``high`` of the interval.
         naive: the same of the seasonal naive forecast.
+        past: last values of each series before the sealed part.
     """
     inside = (rows["actual"] >= rows["low"]) & (rows["actual"] <= rows["high"])
     by_series = []
@@ -157,11 +159,11 @@ def told(rows: pd.DataFrame, naive: pd.DataFrame) -> dict[str, Any]:
         "n_series": int(rows["series"].nunique()),
         "series": by_series,
         "steps": by_step,
-        "drawn": _drawn(rows),
+        "drawn": _drawn(rows, past),
     }
 
 
-def _drawn(rows: pd.DataFrame) -> list[dict[str, Any]]:
+def _drawn(rows: pd.DataFrame, past: Mapping[str, list[float | None]]) -> list[dict[str, Any]]:
     """Return some series with their points: the best, the worst and those between."""
     order = rows.groupby("series")["mase"].mean().sort_values(kind="stable").index.tolist()
     picked = np.unique(np.linspace(0, len(order) - 1, min(_SHOWN, len(order))).round().astype(int))
@@ -169,5 +171,10 @@ def _drawn(rows: pd.DataFrame) -> list[dict[str, Any]]:
     for place in picked:
         part = rows[rows["series"] == order[place]]
         columns = ("time", "actual", "forecast", "low", "high")
-        found.append({"series": str(order[place])} | {name: part[name].tolist() for name in columns})
+        starts = np.flatnonzero(np.append(1, np.diff(part["origin"].to_numpy()))).tolist()
+        name = str(order[place])
+        found.append(
+            {"series": name, "past": past.get(name, []), "starts": starts}
+            | {name: part[name].tolist() for name in columns}
+        )
     return found

@@ -16,7 +16,7 @@ from autoagent.data.series import measures
 from autoagent.errors import DataError
 from autoagent.forecasting import HISTORY, Forecaster, intervals
 from autoagent.inference import Model
-from autoagent.windows import NAIVE, ORIGIN, SHIFT, STEP, UNIT
+from autoagent.windows import LAG, NAIVE, NAME, ORIGIN, SHIFT, STEP, UNIT
 
 Array = NDArray[np.float64]
 _RESAMPLES, _FEWEST_WINDOWS = 1000, 5
@@ -67,10 +67,13 @@ def test_facts(
     quantiles = model.facts["intervals"]["quantiles"]
     rows["low"], rows["high"] = around[:, 0] * divisor, around[:, -1] * divisor
     losses = [measures.pinball(y * divisor, around[:, i] * divisor, q) for i, q in enumerate(quantiles)]
-    facts = measures.told(rows, theirs) | {"quantiles": quantiles, "season": model.facts["framing"]["seasons"][0]}
+    facts = measures.told(rows, theirs, _past(frame)) | {
+        "quantiles": quantiles,
+        "season": model.facts["framing"]["seasons"][0],
+    }
     scale = frame["@mase_scale"].to_numpy()
     facts["pinball"] = {f"{q:g}": float((loss / scale).mean()) for q, loss in zip(quantiles, losses, strict=True)}
-    facts["n_windows"] = len(frame[["@series", ORIGIN]].drop_duplicates())
+    facts["n_windows"] = len(frame[[NAME, ORIGIN]].drop_duplicates())
     return {
         "baseline_score": raw(metric, y, naive),
         "interval": window_interval(metric, y, prediction, frame, seed=seed),
@@ -78,12 +81,23 @@ def test_facts(
     }
 
 
+def _past(frame: pd.DataFrame) -> dict[str, list[float | None]]:
+    """Return the lags of the first sealed row of each series as values, the earliest first."""
+    lags = sorted((name for name in frame.columns if name.startswith(LAG)), key=lambda name: -int(name[len(LAG) :]))
+    found = {}
+    for name, part in frame.groupby(NAME):
+        row = part.iloc[0]
+        values = (row[SHIFT] + row[UNIT] * row[lags].to_numpy(dtype=np.float64)) * row["@divisor"]
+        found[str(name)] = [None if np.isnan(value) else float(value) for value in values]
+    return found
+
+
 test_facts.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest's
 
 
 def window_interval(metric: str, y: Array, prediction: Array, frame: pd.DataFrame, *, seed: int) -> list[float] | None:
     """Return the bootstrap 95 % interval over windows; None with fewer than five."""
-    window = frame.groupby(["@series", ORIGIN]).ngroup().to_numpy()
+    window = frame.groupby([NAME, ORIGIN]).ngroup().to_numpy()
     places = [np.flatnonzero(window == i) for i in range(window.max() + 1)]
     if len(places) < _FEWEST_WINDOWS:
         return None
