@@ -38,8 +38,8 @@ def storage(name: str) -> Iterator[BaseStorage]:
 
 
 def test_processes_share_a_database_and_one_that_is_killed_loses_nothing(name: str, storage: BaseStorage) -> None:
-    account = run_workers(Job(f"{TARGETS}:dies_once", URL, study=name), trials=12, workers=4)
-    assert (account.done, account.failed, account.lost, account.retried) == (12, 0, 0, 1)
+    account = run_workers(Job(f"{TARGETS}:dies_once", URL, study=name), trials=8, workers=3)
+    assert (account.done, account.failed, account.lost, account.retried) == (8, 0, 0, 1)
     study = optuna.load_study(study_name=name, storage=storage)
     assert slots.doubled(study) == []
     stale = next(trial for trial in study.trials if slots.STALE in trial.system_attrs)

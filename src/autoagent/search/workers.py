@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
@@ -18,6 +18,8 @@ from typing import Any, Literal
 import optuna
 import psutil
 from optuna import Study
+from optuna.samplers import BaseSampler
+from optuna.trial import Trial
 
 from autoagent.errors import UserError
 from autoagent.registry import family, resolve
@@ -68,17 +70,32 @@ def serve(job: Job, number: int, *, limit: int | None = None) -> int:
         limit: trials at most.
     """
     quiet_optuna()
-    objective = resolve(job.target)
-    if not callable(objective):
-        raise UserError(f"{job.target!r} is not a function of a trial")
-    build: Any = family("samplers")[job.sampler].load()
-    sampler = build(seed=(job.seed * 100_003 + number) % 2**32, **job.options)
+    objective = objective_of(job)
     storage = open_storage(job.storage)
     try:
-        study = optuna.load_study(storage=storage, study_name=job.study, sampler=sampler)
+        study = optuna.load_study(storage=storage, study_name=job.study, sampler=sampler_of(job, number))
         return slots.work(study, objective, here(), limit=limit)
     finally:
         close_storage(storage)
+
+
+def objective_of(job: Job) -> Callable[[Trial], float]:
+    """Import a job's objective.
+
+    Raises:
+        UserError: it is not a function.
+    """
+    objective: Any = resolve(job.target)
+    if not callable(objective):
+        raise UserError(f"{job.target!r} is not a function of a trial")
+    return objective  # type: ignore[no-any-return]  # what it takes and gives is the user's word
+
+
+def sampler_of(job: Job, number: int) -> BaseSampler:
+    """Build a job's sampler for worker ``number``."""
+    build: Any = family("samplers")[job.sampler].load()
+    sampler: BaseSampler = build(seed=(job.seed * 100_003 + number) % 2**32, **job.options)
+    return sampler
 
 
 def run_workers(
@@ -142,7 +159,7 @@ class _Crew:
                 slots.release(self._study, _is_gone_when_alone, attempts=self._attempts)
                 time.sleep(0.05 if account.live == 0 else 0.5)  # another machine's workers have the rest
                 continue
-            self._bury(wait([process.sentinel for process in self._alive], timeout=1.0))
+            self._bury(wait([process.sentinel for process in self._alive], timeout=5.0))
 
     def stop(self) -> None:
         for process in self._alive:
@@ -195,7 +212,7 @@ def _context() -> BaseContext:
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([__name__, "optuna.storages._rdb.storage", "alembic.command", "alembic.script"])
     return context
 
 
