@@ -7,6 +7,7 @@ AutoAgentError
 │   ├── DomainError         a value outside its domain
 │   ├── UnknownPluginError  no plug-in of that name
 │   ├── MissingExtraError   an optional dependency is not installed
+│   ├── ProtocolError       a measurement would break its own protocol, such as tuning on test seeds
 │   └── RunFolderError      a run folder is missing, locked, damaged or of a newer version
 ├── LLMError                the endpoint: unreachable, refused, timed out
 ├── ReplyError              the model: its reply cannot be used
@@ -67,6 +68,10 @@ class UnknownPluginError(UserError, KeyError):
 
 class MissingExtraError(UserError, ImportError):
     """A plug-in needs an optional dependency that is not installed."""
+
+
+class ProtocolError(UserError):
+    """A measurement would break the protocol that makes it one: tuning and test seeds or data meet, or test is read twice."""
 
 
 class RunFolderError(UserError):
