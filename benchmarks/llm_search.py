@@ -1,0 +1,160 @@
+"""Language-model samplers against classical ones on an SVM, with and without the contamination control; see --help."""
+
+# ruff: noqa: ANN401 - Optuna's trial and a disguised one, behind one small interface
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.samplers import BaseSampler
+
+from autoagent.llm.client import LLM, OpenAIClient
+from autoagent.llm.messages import Reply, Request
+from autoagent.search.contamination import Disguise
+from autoagent.search.language.cards import TaskContext
+from autoagent.search.language.known import KnownSpace
+from autoagent.search.language.ledger import Ledger
+from autoagent.search.mixers import WarmStart
+from autoagent.search.samplers.llambo import LLAMBOSampler, Options
+from autoagent.search.samplers.native import build_random, build_tpe
+from autoagent.search.samplers.opro import OPROSampler
+from autoagent.search.samplers.portfolio import PortfolioSampler
+from autoagent.space import Float, Param, Space
+
+SPACE = Space(
+    {
+        "C": Param(Float(1e-3, 1e4, log=True), 1.0),
+        "gamma": Param(Float(1e-6, 1e1, log=True), 1e-3),
+        "tol": Param(Float(1e-5, 1e-1, log=True), 1e-3),
+    }
+)
+CONTEXT = TaskContext(
+    model="support vector machine with a radial kernel (scikit-learn's SVC) on scaled features",
+    metric="accuracy",
+    facts={"task": "classification", "classes": 10, "rows": 600, "numeric features": 64},
+    statistics={"class shares": "equal"},
+)
+SMALL = Options(num_warm=3, candidates=4, templates=1, draws=2)  # 3 requests a trial: a small model on one core
+
+WARM = Options(num_warm=4)  # one request
+
+
+class Counting:
+    """A model whose tokens are counted."""
+
+    def __init__(self, inner: LLM) -> None:
+        self.name, self._inner = inner.name, inner
+        self.prompt_tokens = self.completion_tokens = 0
+
+    def complete(self, request: Request, *, timeout_s: float) -> Reply:
+        """Return the reply, and add its tokens."""
+        reply = self._inner.complete(request, timeout_s=timeout_s)
+        self.prompt_tokens += reply.prompt_tokens or 0
+        self.completion_tokens += reply.completion_tokens or 0
+        return reply
+
+
+@functools.cache
+def digits() -> tuple[Any, Any]:
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    rows = np.random.default_rng(0).permutation(len(x))[:600]
+    return x[rows] / 16.0, y[rows]
+
+
+def accuracy(trial: Any) -> float:
+    """Mean accuracy of three folds; rounded so that a prompt and a rerun show the same figure."""
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.svm import SVC
+
+    x, y = digits()
+    model = SVC(**{name: trial.suggest_float(name, *bounds, log=True) for name, bounds in _bounds().items()})
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    return round(float(cross_val_score(model, x, y, cv=folds).mean()), 6)
+
+
+def _bounds() -> dict[str, tuple[float, float]]:
+    return {name: (param.domain.low, param.domain.high) for name, param in SPACE.items()}  # type: ignore[union-attr]
+
+
+def sampler_of(arm: str, llm: LLM, *, seed: int, space: KnownSpace, context: TaskContext) -> BaseSampler:
+    """Return the sampler of an arm."""
+    tpe = build_tpe(seed=seed)
+    warm = LLAMBOSampler(llm, tpe, seed=seed, space=space, context=context, options=WARM, timeout_s=300)
+    arms: dict[str, Callable[[], BaseSampler]] = {
+        "random": lambda: build_random(seed=seed),
+        "tpe": lambda: tpe,
+        "default, then tpe": lambda: PortfolioSampler([SPACE.default()], tpe),  # the control without a model
+        "warm start, then tpe": lambda: WarmStart(warm, tpe, count=WARM.num_warm),
+        "llambo": lambda: LLAMBOSampler(
+            llm, tpe, seed=seed, space=space, context=context, options=SMALL, timeout_s=300
+        ),
+        "opro": lambda: OPROSampler(llm, tpe, seed=seed, space=space, num_initial=3, per_request=4),
+    }
+    return arms[arm]()
+
+
+def run(arm: str, llm: LLM, *, seed: int, disguised: bool, trials: int) -> dict[str, Any]:
+    """Return the row of one study."""
+    disguise = Disguise(seed)
+    space, context = KnownSpace.from_space(SPACE), CONTEXT
+    if disguised:
+        space, context = disguise.space(space), disguise.context(context)
+    counting = Counting(llm)
+    sampler = sampler_of(arm, counting, seed=seed, space=space, context=context)
+    direction = disguise.direction("maximize") if disguised else "maximize"
+    study = optuna.create_study(sampler=sampler, direction=direction, study_name="digits")
+    begun = time.monotonic()
+    study.optimize(disguise.objective(accuracy) if disguised else accuracy, n_trials=trials)
+    values = [disguise.value(trial.value) if disguised else trial.value for trial in study.trials]
+    ledger = Ledger.of(study)
+    return {
+        "arm": arm,
+        "disguised": disguised,
+        "seed": seed,
+        "values": values,
+        "best": [max(values[: count + 1]) for count in range(trials)],
+        "sources": dict(ledger.sources()),
+        "events": dict(ledger.total()),
+        "prompt_tokens": counting.prompt_tokens,
+        "completion_tokens": counting.completion_tokens,
+        "seconds": round(time.monotonic() - begun, 1),
+        "load": os.getloadavg()[0],
+        "configs": [trial.params for trial in study.trials],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--base-url", default="http://127.0.0.1:8973/v1")
+    parser.add_argument("--model", default="local")
+    parser.add_argument(
+        "--arms", nargs="+", default=["random", "tpe", "default, then tpe", "warm start, then tpe", "opro", "llambo"]
+    )
+    parser.add_argument("--trials", type=int, default=10)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    llm = OpenAIClient(options.model, options.base_url)
+    for seed in options.seeds:
+        for arm in options.arms:
+            for disguised in (False, True):
+                row = run(arm, llm, seed=seed, disguised=disguised, trials=options.trials)
+                with options.out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(row) + "\n")
+                print(arm, disguised, seed, row["best"][-1], row["events"], row["seconds"], flush=True)
+
+
+if __name__ == "__main__":
+    main()
