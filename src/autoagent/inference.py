@@ -2,7 +2,7 @@
 
 A delivered model is a folder: ``model.json`` names its members, each part of a member is a recipe that turns rows
 into a matrix and an ONNX model that turns the matrix into probabilities or numbers. Training applies the same recipes
-by the same code, so there is no difference between the two.
+by the same code, so there is no difference between the two. Models of images need pillow too.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import csv
 import difflib
 import functools
+import io
 import itertools
 import json
 import re
@@ -20,7 +21,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,13 @@ _MAX_TEXT = 20_000  # characters of one cell that are read
 _MAX_FAULTS = 10  # that are told one by one
 _MAX_NAMES = 20  # columns that are named in one message
 _CHUNK = 20_000  # rows predicted at once
+_IMAGES_AT_ONCE = 256  # read at once
+_IMAGES_PER_CALL = 32  # given to a network at once
+MAX_PIXELS = 50_000_000  # of one image; more are refused before they are unpacked
+MAX_IMAGE_BYTES = 100_000_000  # of one file
+IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm")
+_UNREAD = 128  # grey that stands for an image that cannot be read
 _MISSING_TEXTS = ["", "?", "NA", "N/A", "n/a", "na", "NaN", "nan", "null", "NULL", "None", "#N/A", "-nan", "missing"]
 
 
@@ -84,6 +92,10 @@ class Cells:
         """Return ``(n, 6)``, the ``DATE_FIELDS``; NaN is missing."""
         return self._once(("dates", column, form), lambda: _dates(self.series(column), self.n, form))  # type: ignore[no-any-return]  # a cache
 
+    def images(self, column: str, side: int, channels: int) -> tuple[NDArray[np.uint8], list[str]]:
+        """Return ``(n, side, side, channels)`` images, and for each what is wrong with it; nothing for most."""
+        return self._once(("images", column, side, channels), lambda: self._images(column, side, channels))  # type: ignore[no-any-return]  # a cache
+
     def words(self, column: str) -> list[list[str]]:
         """Return the words of each cell, and its pairs of neighbouring words."""
         return self._once(("words", column), lambda: self._words(column))  # type: ignore[no-any-return]  # a cache
@@ -118,11 +130,129 @@ class Cells:
         values[~np.isfinite(values)] = np.nan
         return np.clip(values, -NUMBER_LIMIT, NUMBER_LIMIT, out=values)
 
+    def _images(self, column: str, side: int, channels: int) -> tuple[NDArray[np.uint8], list[str]]:
+        series, faults = self.series(column), list[str]()
+        pixels = np.full((self.n, side, side, channels), _UNREAD, dtype=np.uint8)
+        for place, cell in enumerate([None] * self.n if series is None else series):
+            try:
+                pixels[place] = read_image(cell, side=side, channels=channels, root=self._frame.attrs.get("root"))
+                faults.append("")
+            except InputError as error:
+                faults.append(str(error))
+        return pixels, faults
+
     def _words(self, column: str) -> list[list[str]]:
         codes, texts = self.levels(column)
         found = [words_of(text) for text in texts]
         found.append([])
         return [found[code] for code in codes]
+
+
+def read_image(cell: object, *, side: int, channels: int, root: str | Path | None = None) -> NDArray[np.uint8]:
+    """Read one image, upright, grey or RGB on white, pressed into a square.
+
+    Args:
+        cell: a path; a path of an array file and a place in it, ``images.npy#7``; the bytes of a file; or an array
+            ``(h, w)`` or ``(h, w, c)`` of uint8.
+        side: of the square.
+        channels: 1 or 3.
+        root: what a relative path starts from; the working folder where left out.
+
+    Returns:
+        ``(side, side, channels)``.
+
+    Raises:
+        InputError: it cannot be read, is too large or of no known format.
+    """
+    image = open_image(cell, root, draft=side)
+    square = image.convert("L" if channels == 1 else "RGB").resize((side, side), 2, reducing_gap=None)  # 2: bilinear
+    return np.asarray(square, dtype=np.uint8).reshape(side, side, channels)
+
+
+def open_image(cell: object, root: str | Path | None = None, *, draft: int = 0) -> Any:  # noqa: ANN401 - PIL may be missing
+    """Return an image of mode ``L`` or ``RGB``, turned upright; arguments and errors as of ``read_image``."""
+    try:
+        return _opened(cell, root, draft)
+    except InputError:
+        raise
+    except ImportError as error:
+        raise InputError("images need the package pillow: pip install pillow") from error
+    except Exception as error:  # a foreign decoder of a foreign file raises what it likes
+        raise InputError(f"{_cell_name(cell)} cannot be read as an image: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    return re.sub(r"<.*?> ?|'[^']*/[^']*' ?", "", text) or type(error).__name__
+
+
+def _cell_name(cell: object) -> str:
+    return repr(cell[:200]) if isinstance(cell, str) else "the image"
+
+
+def _opened(cell: object, root: str | Path | None, draft: int) -> Any:  # noqa: ANN401 - PIL may be missing
+    from PIL import Image, ImageOps
+
+    if isinstance(cell, np.ndarray):
+        return _from_array(cell)
+    if isinstance(cell, str):
+        name, mark, place = cell.rpartition("#")
+        if mark and name.endswith(".npy") and place.isdecimal():
+            return _from_array(_mapped(str(Path(root or ".", name)))[int(place)])
+        path = Path(root or ".", cell)
+        if not path.is_file():
+            raise InputError(f"there is no file {cell[:200]!r}")
+        if path.stat().st_size > MAX_IMAGE_BYTES:
+            raise InputError(f"{cell[:200]!r} has {path.stat().st_size} bytes; at most {MAX_IMAGE_BYTES} are read")
+        cell = path.read_bytes()
+    if not isinstance(cell, bytes):
+        raise InputError("there is no image: give a path, the bytes of a file or an array")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of damaged metadata; what matters raises
+        with Image.open(io.BytesIO(cell), formats=IMAGE_FORMATS) as image:
+            width, height = image.size
+            if not 0 < width * height <= MAX_PIXELS:
+                raise InputError(f"an image of {width} x {height} pixels is refused; at most {MAX_PIXELS} are read")
+            if draft:
+                image.draft("L" if image.mode == "L" else "RGB", (2 * draft, 2 * draft))  # JPEG is unpacked smaller
+            image.load()
+            return _plain_mode(ImageOps.exif_transpose(image))
+
+
+@functools.lru_cache(maxsize=8)
+def _mapped(path: str) -> NDArray[Any]:
+    return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]  # of whatever dtype
+
+
+def _from_array(values: NDArray[Any]) -> Any:  # noqa: ANN401 - PIL may be missing
+    from PIL import Image
+
+    fits = values.dtype == np.uint8 and (values.ndim == 2 or (values.ndim == 3 and values.shape[2] in (1, 3, 4)))
+    if not fits or not 0 < values.size <= 4 * MAX_PIXELS:
+        raise InputError(
+            f"an array of {values.dtype} {values.shape} is no image; allowed: uint8 (h, w) or (h, w, 1|3|4)"
+        )
+    flat = values[:, :, 0] if values.ndim == 3 and values.shape[2] == 1 else values
+    return _plain_mode(Image.fromarray(np.ascontiguousarray(flat)))
+
+
+def _plain_mode(image: Any) -> Any:  # noqa: ANN401 - PIL may be missing
+    """Return grey images as ``L``, all others as ``RGB``; what is transparent shows white."""
+    from PIL import Image
+
+    mode = image.mode
+    if mode in ("L", "1"):
+        return image.convert("L")
+    if mode.startswith("I;16") or mode == "I":  # 16 bits for each pixel
+        return Image.fromarray((np.clip(np.asarray(image, dtype=np.int64), 0, 65_535) // 257).astype(np.uint8))
+    if mode == "F":
+        raise InputError("an image of floating point numbers is not read; save it with 8 or 16 bits")
+    if mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        whole = image.convert("RGBA")
+        white = Image.new("RGBA", whole.size, (255, 255, 255, 255))
+        opaque = Image.alpha_composite(white, whole).convert("RGB")
+        return opaque.convert("L") if mode in ("LA", "La") else opaque
+    return image.convert("RGB")
 
 
 def words_of(text: str) -> list[str]:
@@ -226,6 +356,8 @@ class Recipe:
     def apply(self, cells: Cells) -> Matrix:
         """Return ``(n, d)`` float32."""
         parts = [step(cells) for step in self._steps]
+        if len(parts) == 1 and parts[0].dtype == np.uint8:  # images stay as they are: the network scales them
+            return parts[0]
         return np.concatenate(parts, axis=1, dtype=np.float32, casting="unsafe") if parts else _zeros(cells.n)
 
 
@@ -335,6 +467,35 @@ def _text_step(block: Mapping[str, Any], impute: bool) -> Step:
     return apply
 
 
+def image_step(block: Mapping[str, Any], impute: bool) -> Step:
+    """Return what reads a column of images: bytes ``(n, r, r, c)`` for a network, or numbers ``(n, r * r * c)``."""
+    column, side, channels, resolution = (block[name] for name in ("column", "side", "channels", "resolution"))
+    shift, scale = (np.array(block.get(name, ()), dtype=np.float32) for name in ("shift", "scale"))
+
+    def apply(cells: Cells) -> NDArray[Any]:
+        pixels = resized(cells.images(column, side, channels)[0], resolution)
+        if not block["flat"]:
+            return pixels
+        values = pixels.reshape(len(pixels), -1).astype(np.float32) / 255
+        return (values - shift) * scale if len(shift) else values
+
+    return apply
+
+
+def resized(pixels: NDArray[np.uint8], resolution: int) -> NDArray[np.uint8]:
+    """Return square images ``(n, side, side, channels)`` at another resolution."""
+    n, side, _, channels = pixels.shape
+    if side == resolution:
+        return pixels
+    from PIL import Image
+
+    made = np.empty((n, resolution, resolution, channels), dtype=np.uint8)
+    for place, one in enumerate(pixels):
+        small = Image.fromarray(one[:, :, 0] if channels == 1 else one).resize((resolution, resolution), 2)
+        made[place] = np.asarray(small).reshape(resolution, resolution, channels)
+    return made
+
+
 def count_words(rows: Sequence[Sequence[str]], place: Mapping[str, int]) -> Matrix:
     """Return how often each known word occurs, ``(n, w)``."""
     flat = [i * len(place) + place[word] for i, row in enumerate(rows) for word in row if word in place]
@@ -349,6 +510,7 @@ _STEPS: dict[str, Callable[[Mapping[str, Any], bool], Step]] = {
     "target": _table_step,
     "date": _date_step,
     "text": _text_step,
+    "image": image_step,
 }
 
 
@@ -374,7 +536,7 @@ class Model:
         ]
 
     @classmethod
-    def load(cls, folder: str | Path, *, threads: int = 1) -> Model:
+    def load(cls, folder: str | Path, *, threads: int = 1) -> Self:
         """Load a delivered folder; ``threads`` is for large batches, one row is fastest with 1."""
         return cls(Path(folder), threads=threads)
 
@@ -413,7 +575,8 @@ class Model:
     def raw(self, frame: pd.DataFrame) -> Array:
         """Return the blend: ``(n, k)`` probabilities or ``(n,)`` numbers. Raises as ``predict``."""
         self._check(frame)
-        chunks = [self._blend(Cells(frame.iloc[at : at + _CHUNK])) for at in range(0, len(frame), _CHUNK)]
+        size = _IMAGES_AT_ONCE if "image" in self.facts["roles"].values() else _CHUNK
+        chunks = [self._blend(Cells(frame.iloc[at : at + size])) for at in range(0, len(frame), size)]
         k = len(self.classes_)
         return restored(self.facts["roles"], frame, np.concatenate(chunks) if chunks else np.empty((0, k) if k else 0))
 
@@ -487,6 +650,8 @@ class Model:
         elif role == "date":
             form = next((r.date_forms[column] for r in self._recipes.values() if column in r.date_forms), "mixed")
             fits = ~np.isnan(cells.dates(column, form)[:, 0]) & ~(_is_kind(series, int | float) if mixed else False)
+        elif role == "image":
+            return np.array([bool(fault) for fault in cells.images(column, 8, 1)[1]], dtype=bool)
         else:
             fits = ~_is_kind(series, list | dict) if mixed else np.ones(cells.n, dtype=bool)
         return np.asarray(~fits & ~_is_missing(series))
@@ -509,6 +674,7 @@ _ALLOWED = {
     "date": "a date such as 2024-05-31",
     "categorical": "a text, a number, true or false",
     "text": "a text",
+    "image": f"the path of a {'/'.join(IMAGE_FORMATS)} file of at most {MAX_PIXELS} pixels",
 }
 
 
@@ -583,8 +749,9 @@ def _open_session(path: Path, threads: int) -> Any:  # noqa: ANN401 - onnxruntim
 
 
 def _run(session: Any, X: Matrix) -> Array:  # noqa: ANN401 - onnxruntime has no types
-    (output,) = session.run(["Y"], {"X": X})
-    return np.asarray(output, dtype=np.float64)
+    size = _IMAGES_PER_CALL if X.ndim == 4 else max(len(X), 1)
+    parts = [session.run(["Y"], {"X": X[at : at + size]})[0] for at in range(0, max(len(X), 1), size)]
+    return np.asarray(np.concatenate(parts), dtype=np.float64)
 
 
 def restored(roles: Mapping[str, str], frame: pd.DataFrame, values: Array) -> Array:
@@ -595,12 +762,41 @@ def restored(roles: Mapping[str, str], frame: pd.DataFrame, values: Array) -> Ar
     return np.asarray(frame[place["shift"]].to_numpy(dtype=np.float64) + frame[place["unit"]].to_numpy() * values)
 
 
-def read_rows(path: Path) -> pd.DataFrame:
-    """Read rows to predict: .csv .tsv .txt .parquet .jsonl .ndjson.
+def image_column(roles: Mapping[str, str]) -> str | None:
+    """Return the column that holds images, None where none does."""
+    return next((name for name, role in roles.items() if role == "image"), None)
+
+
+def image_files(folder: Path) -> list[str]:
+    """Return the images below a folder, relative to it, in order; hidden ones and links out of it are left out."""
+    top, found = folder.resolve(), list[str]()
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        shown = path.suffix.lower() in IMAGE_SUFFIXES and not any(part.startswith(".") for part in inside.parts)
+        if shown and path.is_file() and path.resolve().is_relative_to(top):
+            found.append(inside.as_posix())
+    return found
+
+
+def read_rows(path: Path, *, column: str | None = None) -> pd.DataFrame:
+    """Read rows to predict: .csv .tsv .txt .parquet .jsonl .ndjson, or a folder of images.
+
+    Args:
+        path: of the file or folder; paths of images in a file are relative to it.
+        column: the model's column of images; a folder is read as that.
 
     Raises:
         InputError: the file does not exist, or cannot be read.
     """
+    if column is not None:
+        if path.is_dir():
+            rows = pd.DataFrame({column: pd.Series(image_files(path), dtype=object)})
+        elif path.suffix.lower() in IMAGE_SUFFIXES:
+            rows = pd.DataFrame({column: [path.name]})
+        else:
+            rows = read_rows(path)
+        rows.attrs["root"] = str(path if path.is_dir() else path.parent)
+        return rows
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
@@ -616,26 +812,30 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 
 def answer(model: Model, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the predictions as a table: ``prediction``, and ``p_<class>`` for classes."""
-    values = pd.DataFrame({"prediction": model.predict(frame)})
+    """Return the predictions as a table: the path of an image, ``prediction``, and ``p_<class>`` for classes."""
+    raw = model.raw(frame)
+    values = pd.DataFrame({"prediction": model.decided(raw)})
+    column = image_column(model.facts["roles"])
+    if column is not None and all(isinstance(cell, str) for cell in frame[column]):
+        values.insert(0, column if column != "prediction" else "file", frame[column].to_numpy())
     if model.facts["task"] != "regression":
-        proba = model.predict_proba(frame)
         for i, name in enumerate(model.facts["classes"]):
-            values[f"p_{name}"] = proba[:, i]
+            values[f"p_{name}"] = raw[:, i]
     return values
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Predict the rows of a file."""
     parser = argparse.ArgumentParser(description="Predict the rows of a file with the model beside this script.")
-    parser.add_argument("rows", type=Path, help="a .csv, .tsv, .parquet or .jsonl file")
+    parser.add_argument("rows", type=Path, help="a .csv, .tsv, .parquet or .jsonl file, or images")
     parser.add_argument("-o", "--output", type=Path, help="a .csv file; the terminal where left out")
     parser.add_argument("--model", type=Path, default=Path(__file__).resolve().parent, help="another model folder")
     parser.add_argument("--threads", type=int, default=1, help="for large files")
     parser.add_argument("--lenient", action="store_true", help="read cells of the wrong type as missing, and say so")
     options = parser.parse_args(arguments)
     try:
-        model, rows = Model.load(options.model, threads=options.threads), read_rows(options.rows)
+        model = Model.load(options.model, threads=options.threads)
+        rows = read_rows(options.rows, column=image_column(model.facts["roles"]))
         notes = model.check(rows, lenient=options.lenient)
         table = answer(model, rows)
     except InputError as error:

@@ -9,6 +9,7 @@ from typing import Literal, Protocol, cast
 import psutil
 from pydantic import BaseModel, ConfigDict, Field
 
+from autoagent.agent.series import SeriesPlan
 from autoagent.agent.settings import Settings
 from autoagent.agent.spec import TaskSpec
 from autoagent.agent.understand.resolve import Resolved
@@ -22,7 +23,9 @@ from autoagent.search.proposer import Arm
 from autoagent.space import Config, Space
 
 DEFAULT_SECONDS = 300.0
+BASELINES = ("baseline", "seasonal_naive")  # planned whatever is allowed: the others must beat them
 _ROOMY_MB, _ROOMY_MS = 10.0, 20.0  # limits above these hold the models of all folds
+_PIXELS_PER_S = 3_000  # of images, for each second, are few enough for folds
 _OPEN_ENDED_TRIAL_S = 600.0  # a trial's time when a run is limited by trials alone
 # Stated keys that change what is built or are checked on the delivered model; any other is said to be unenforced.
 _ENFORCED = frozenset(
@@ -35,6 +38,14 @@ _ENFORCED = frozenset(
         "data.features_exclude",
         "data.classes",
         "data.n_classes",
+        "data.series_keys",
+        "data.features_known_future",
+        "data.freq",
+        "horizon.steps",
+        "horizon.freq",
+        "horizon.context",
+        "metric.params.season",
+        "metric.params.quantiles",
         "data.format",
         "metric.name",
         "metric.direction",
@@ -86,6 +97,9 @@ class FamilyCard(Protocol):
     max_classes: int
     group: str
     preload: str
+    inputs: str
+    pixels: bool
+    sides: tuple[int, int]
 
 
 class PlanLimits(BaseModel):
@@ -126,6 +140,7 @@ class Plan(BaseModel):
         refit: a trial delivers one model of all rows, stopped where its folds were best, not the models of its folds.
         repeats: the best trials may be cross-validated again with other folds when no trial gains any more.
         reasons: one sentence for each decision.
+        series: how series are framed and divided, of a plan to forecast.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -146,6 +161,7 @@ class Plan(BaseModel):
     repeats: bool = False
     limits: PlanLimits
     reasons: list[str] = Field(default_factory=list)
+    series: SeriesPlan | None = None
 
     def trial_seconds(self) -> float:
         """Return the most that one trial may take."""
@@ -167,7 +183,11 @@ def make_plan(spec: TaskSpec, resolved: Resolved, card: DataCard, settings: Sett
     _refuse(spec, resolved, card)
     limits = _limits(spec, settings, reasons)
     workers = _workers(spec, settings)
-    split, folds = _split(spec, resolved, reasons), _folds(spec, card, limits, reasons)
+    if resolved.series is None:
+        split, folds = _split(spec, resolved, reasons), _folds(spec, card, limits, reasons)
+    else:
+        split = SplitPlan(kind="rolling_origin", key=resolved.series.framing.time)
+        folds = resolved.series.plan.folds
     refit = _refit(split, folds, limits, reasons)
     memory = int(0.8 * psutil.virtual_memory().available / workers)
     return Plan(
@@ -187,6 +207,7 @@ def make_plan(spec: TaskSpec, resolved: Resolved, card: DataCard, settings: Sett
         deterministic=limits.seconds is None,
         limits=limits,
         reasons=[*reasons, *_unenforced(spec)],
+        series=None if resolved.series is None else resolved.series.plan,
     )
 
 
@@ -200,10 +221,10 @@ def _refuse(spec: TaskSpec, resolved: Resolved, card: DataCard) -> None:
     stated = spec.stated()
     faults = [f"{key} is understood but cannot be done yet" for key in stated if key.startswith(_REFUSED)]
     if resolved.metric not in METRICS:
-        known = [name for name, row in METRICS.items() if resolved.task in row.tasks]
+        known = [name for name, row in METRICS.items() if resolved.kind in row.tasks]
         faults.append(f"the metric {resolved.metric!r} is not computed yet; there are: {', '.join(known)}")
-    elif resolved.task not in METRICS[resolved.metric].tasks:
-        faults.append(f"the metric {resolved.metric!r} does not apply to {resolved.task}")
+    elif resolved.kind not in METRICS[resolved.metric].tasks:
+        faults.append(f"the metric {resolved.metric!r} does not apply to {resolved.kind}")
     names = {column.name for column in card.columns}
     for key in ("data.group_key", "data.time_key", "split.key"):
         if (column := stated.get(key)) is not None and column not in names:
@@ -240,8 +261,10 @@ def _workers(spec: TaskSpec, settings: Settings) -> int:
 def _families(spec: TaskSpec, card: DataCard, resolved: Resolved, reasons: list[str]) -> list[str]:
     kept, left_out = [], []
     for name, row in cards().items():
-        problem = _problem(row, card, resolved.task) or _unwanted(row, spec)
-        if problem is None or name == "baseline":
+        if not _reads(row, card):
+            continue
+        problem = _problem(row, card, resolved.kind) or _unwanted(row, spec)
+        if problem is None or (name in BASELINES and resolved.kind in row.tasks):
             kept.append(row)
         elif problem:
             left_out.append(f"{name} ({problem})")
@@ -251,13 +274,15 @@ def _families(spec: TaskSpec, card: DataCard, resolved: Resolved, reasons: list[
         )
     if left_out:
         reasons.append(f"Left out: {', '.join(left_out)}.")
-    return [row.name for row in sorted(kept, key=lambda row: (row.name != "baseline", row.cost))]
+    return [row.name for row in sorted(kept, key=lambda row: (row.name not in BASELINES, row.cost))]
 
 
 def _problem(row: FamilyCard, card: DataCard, task: str) -> str | None:
     classes = next(column.n_unique for column in card.columns if column.name == card.target)
     if task not in row.tasks:
         return f"not for {task}"
+    if card.image_side and not row.sides[0] <= card.image_side <= row.sides[1]:
+        return f"images of {card.image_side} pixels, it is for {row.sides[0]} to {row.sides[1]}"
     if card.n_rows > row.max_rows:
         return f"{card.n_rows} rows, at most {row.max_rows}"
     if task == "multiclass" and classes > row.max_classes:
@@ -265,6 +290,13 @@ def _problem(row: FamilyCard, card: DataCard, task: str) -> str | None:
     if row.extra and importlib.util.find_spec(row.extra) is None:
         return f"needs the extra {row.extra}"
     return None
+
+
+def _reads(row: FamilyCard, card: DataCard) -> bool:
+    """Say whether a family can learn from what there is: from images, their pixels, or columns of a table."""
+    if row.inputs == "image":
+        return card.image_side > 0
+    return row.pixels or not card.image_side or any(column.role != "image" for column in card.features())
 
 
 def _unwanted(row: FamilyCard, spec: TaskSpec) -> str | None:
@@ -307,10 +339,20 @@ def _folds(spec: TaskSpec, card: DataCard, limits: PlanLimits, reasons: list[str
         return max(2, min(spec.split.k, 20))
     cells = card.n_rows * max(len(card.features()), 1)
     seconds = limits.seconds or 600.0
+    if card.image_side:
+        return _image_folds(card, seconds, reasons)
     folds = 5 if cells <= 20_000 * seconds else 3 if cells <= 60_000 * seconds else 1
     if folds == 1:
         reasons.append("The table is large for the time, so one hold-out replaces the folds.")
     return folds
+
+
+def _image_folds(card: DataCard, seconds: float, reasons: list[str]) -> int:
+    """Networks see every pixel in every epoch, so images are cross-validated only where they are few."""
+    if card.n_rows * card.image_side**2 <= _PIXELS_PER_S * seconds:
+        return 3
+    reasons.append("Each epoch over these images takes its time, so one hold-out replaces the folds.")
+    return 1
 
 
 def _refit(split: SplitPlan, folds: int, limits: PlanLimits, reasons: list[str]) -> bool:
@@ -318,7 +360,7 @@ def _refit(split: SplitPlan, folds: int, limits: PlanLimits, reasons: list[str])
     why = None
     if folds == 1:
         why = "one hold-out was kept from it"
-    elif split.kind == "time":
+    elif split.kind in ("time", "rolling_origin"):
         why = "the earlier folds have not seen the later rows"
     elif limits.model_size_mb is not None and limits.model_size_mb < _ROOMY_MB:
         why = f"{limits.model_size_mb:g} MB have more room for different models than for copies of one"

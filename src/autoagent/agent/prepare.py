@@ -17,12 +17,16 @@ from autoagent.agent.environment import describe_environment
 from autoagent.agent.plan import Plan, make_plan
 from autoagent.agent.recorder import Recorder
 from autoagent.agent.request import read_request, render_rows
+from autoagent.agent.series import FoundSeries, find_series, split_series
 from autoagent.agent.settings import Settings, source_of
 from autoagent.agent.spec import Understanding
 from autoagent.agent.understand import Resolved, resolve
 from autoagent.agent.understand.evidence import DataEvidence
+from autoagent.agent.understand.resolve import resolve_series
+from autoagent.agent.understand.series import SERIES_TASKS
 from autoagent.data.card import DataCard, inspect
-from autoagent.data.leakage import check_leaks
+from autoagent.data.images.source import ImageSource
+from autoagent.data.leakage import LeakWarning, check_leaks, image_warnings
 from autoagent.data.seal import Schema, write_split
 from autoagent.data.splits import Split, encode_target, make_split
 from autoagent.data.table import Table
@@ -70,7 +74,9 @@ def _trace(folder: RunFolder, settings: Settings, request: str, llm: LLM | None,
     def split(
         understood: tuple[Understanding, Table, DataEvidence], found: tuple[Resolved, DataCard], plan: Plan
     ) -> dict[str, Any]:
-        return _split(folder, understood[1].frame, found[1], plan, recorder)
+        if found[0].series is not None:
+            return _split_series(folder, found[0].series, plan, recorder)
+        return _split(folder, understood[1], found[1], plan, recorder)
 
     understood = understand(node(request, name="request"), node(settings.data, name="data"))
     found = inspect_data(understood)
@@ -99,15 +105,31 @@ def _understand(
 def _inspect(
     folder: RunFolder, understanding: Understanding, table: Table, evidence: DataEvidence
 ) -> tuple[Resolved, DataCard]:
+    if understanding.spec.task_type in SERIES_TASKS:
+        return _inspect_series(folder, understanding, table)
     resolved = resolve(understanding, evidence)
     frame = table.frame.drop(columns=understanding.spec.data.features_exclude or [], errors="ignore")
-    card = inspect(frame, target=resolved.target, task=resolved.task, name=table.name)
+    card = inspect(frame, target=resolved.target, task=resolved.task, name=table.name, images=table.images)
     folder.card.write_text(card.model_dump_json(indent=1), encoding="utf-8")
     return resolved, card
 
 
-def _split(folder: RunFolder, frame: pd.DataFrame, card: DataCard, plan: Plan, recorder: Recorder) -> dict[str, Any]:
-    rows = frame.drop(columns=plan.excluded, errors="ignore")
+def _inspect_series(folder: RunFolder, understanding: Understanding, table: Table) -> tuple[Resolved, DataCard]:
+    found = find_series(understanding, table.frame)
+    card = inspect(found.frame, target=found.framing.target, task="regression", name=table.name)
+    folder.card.write_text(card.model_dump_json(indent=1), encoding="utf-8")
+    return resolve_series(found), card
+
+
+def _split_series(folder: RunFolder, found: FoundSeries, plan: Plan, recorder: Recorder) -> dict[str, Any]:
+    facts, leaks = split_series(folder, found, plan.metric, seed=plan.seed)
+    _tell_leaks(folder, leaks, recorder)
+    write_json(folder.root / "classes.json", {"kind": "float"})
+    return facts
+
+
+def _split(folder: RunFolder, table: Table, card: DataCard, plan: Plan, recorder: Recorder) -> dict[str, Any]:
+    rows = table.frame.drop(columns=plan.excluded, errors="ignore")
     rows = rows[rows[plan.target].notna()].reset_index(drop=True)
     y, classes = encode_target(rows[plan.target], plan.task)
     key = None if plan.split.key is None else rows[plan.split.key]
@@ -120,13 +142,13 @@ def _split(folder: RunFolder, frame: pd.DataFrame, card: DataCard, plan: Plan, r
         test_fraction=plan.split.test_fraction,
         n_folds=plan.n_folds,
     )
-    write_leaks(folder, rows, y, plan, recorder, split)
+    write_leaks(folder, rows, y, plan, recorder, split, table.images)
     hidden = {plan.split.key} if plan.split.kind == "group" else set()
     roles = {column.name: column.role for column in card.features() if column.name not in hidden}
     if not roles:
         raise DataError("no column is left to learn from")
     schema = Schema(roles=roles, target=plan.target, task=plan.task, classes=classes)
-    write_split(folder.root, rows, y, split, schema)
+    write_split(folder.root, rows, y, split, schema, table.images)
     write_json(folder.root / "classes.json", {"kind": class_kind(rows[plan.target]) if classes else "float"})
     return {
         "kind": split.kind,
@@ -137,10 +159,23 @@ def _split(folder: RunFolder, frame: pd.DataFrame, card: DataCard, plan: Plan, r
 
 
 def write_leaks(
-    folder: RunFolder, rows: pd.DataFrame, y: NDArray[np.float64], plan: Plan, recorder: Recorder, split: Split
+    folder: RunFolder,
+    rows: pd.DataFrame,
+    y: NDArray[np.float64],
+    plan: Plan,
+    recorder: Recorder,
+    split: Split,
+    images: ImageSource | None = None,
 ) -> None:
     """Check for leaks, write them down and say the grave ones."""
-    found = check_leaks(rows, y, target=plan.target, task=plan.task, split=split)
+    plain = rows if images is None else rows.drop(columns=images.column)
+    found = check_leaks(plain, y, target=plan.target, task=plan.task, split=split)
+    if images is not None:
+        found += image_warnings(images, rows[images.column].astype(str).tolist(), y, split)
+    _tell_leaks(folder, found, recorder)
+
+
+def _tell_leaks(folder: RunFolder, found: list[LeakWarning], recorder: Recorder) -> None:
     write_json(folder.root / "leaks.json", [dataclasses.asdict(leak) for leak in found])
     for leak in found:
         if leak.severity == "high":

@@ -10,10 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from autoagent.data.images.source import ImageSource
 from autoagent.data.table import Role, Task
 from autoagent.errors import DataError
 
 MAX_CLASSES = 1000
+FEATURES = ("numeric", "categorical", "text", "date", "image")  # roles of columns that a model may use
+_UNEVEN = 5
 _TEXT_WORDS = 4.0
 _SAMPLE = 2000
 _DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
@@ -36,6 +39,8 @@ class DataCard(BaseModel):
 
     Attributes:
         target_summary: share of each class (classification, at most twenty), or min, mean, max and deviation.
+        image_side: pixels of the squares that images are kept as; 0 where there are none.
+        image_channels: 1 for grey images, else 3.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,15 +51,24 @@ class DataCard(BaseModel):
     target: str
     task: Literal["binary", "multiclass", "regression"]
     target_summary: dict[str, float]
+    image_side: int = 0
+    image_channels: int = 0
     notes: tuple[str, ...] = ()
 
     def features(self) -> tuple[ColumnCard, ...]:
         """Return the columns that a model may use."""
-        return tuple(c for c in self.columns if c.role in ("numeric", "categorical", "text", "date"))
+        return tuple(c for c in self.columns if c.role in FEATURES)
 
 
-def inspect(frame: pd.DataFrame, *, target: str, task: Task | None = None, name: str = "table") -> DataCard:
-    """Inspect a table.
+def inspect(
+    frame: pd.DataFrame,
+    *,
+    target: str,
+    task: Task | None = None,
+    name: str = "table",
+    images: ImageSource | None = None,
+) -> DataCard:
+    """Inspect a table, and what one of its columns names.
 
     Raises:
         DataError: the target is missing, empty or constant, or nothing can be learned from.
@@ -71,7 +85,10 @@ def inspect(frame: pd.DataFrame, *, target: str, task: Task | None = None, name:
         raise DataError(f"the target {target!r} has one value only; there is nothing to learn")
     task = task or guess_task(labelled[target])
     columns = tuple(_column(labelled.iloc[:, place], target=target) for place in range(labelled.shape[1]))
-    if not any(c.role in ("numeric", "categorical", "text", "date") for c in columns):
+    if images is not None:
+        columns = tuple(_as_image(column) if column.name == images.column else column for column in columns)
+        notes += [*images.notes(), *_imbalance(labelled[target], task)]
+    if not any(c.role in FEATURES for c in columns):
         raise DataError("no column is left to learn from: all are constant, ids or the target")
     notes += [f"{c.name!r} looks like an id and is not used" for c in columns if c.role == "id"]
     return DataCard(
@@ -82,6 +99,8 @@ def inspect(frame: pd.DataFrame, *, target: str, task: Task | None = None, name:
         target=target,
         task=task,
         target_summary=_summary(labelled[target], task),
+        image_side=0 if images is None else images.side,
+        image_channels=0 if images is None else images.channels,
         notes=tuple(notes),
     )
 
@@ -112,6 +131,21 @@ def guess_task(values: pd.Series) -> Task:
     whole = bool((known == known.round()).all())
     few = unique <= 20 and len(known) >= unique * (5 if unique <= 10 else 10)
     return "multiclass" if whole and few else "regression"
+
+
+def _as_image(column: ColumnCard) -> ColumnCard:
+    return column.model_copy(update={"role": "image"})
+
+
+def _imbalance(values: pd.Series, task: Task) -> list[str]:
+    """Return a sentence where the largest class has at least five times the rows of the smallest."""
+    if task == "regression":
+        return []
+    counts = values.astype(str).value_counts()
+    most, least = counts.index[0], counts.index[-1]
+    if counts[most] < _UNEVEN * counts[least]:
+        return []
+    return [f"the classes are uneven: {counts[most]} of {most!r}, {counts[least]} of {least!r}"]
 
 
 def _summary(values: pd.Series, task: Task) -> dict[str, float]:

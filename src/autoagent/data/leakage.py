@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binom, rankdata
 
+from autoagent.data.images.near import near_pairs
+from autoagent.data.images.source import ImageSource
 from autoagent.data.leak_screen import (
     Floats,
     RowHashes,
@@ -40,6 +42,8 @@ Kind = Literal[
     "time_order",
     "id_like",
     "not_checked",
+    "future_column",
+    "near_duplicates",
 ]
 Severity = Literal["high", "low"]
 
@@ -97,6 +101,56 @@ def check_leaks(
     if not hash_rows:
         found.append(LeakWarning("not_checked", "", "low", "the table is too big to look for duplicate rows"))
     return found
+
+
+def image_warnings(
+    images: ImageSource, cells: Sequence[str], y: NDArray[np.float64], split: Split
+) -> list[LeakWarning]:
+    """Warn of test images that are nearly the same as a training image, and of names that suggest divided groups.
+
+    Args:
+        images: what was seen of each.
+        cells: ``(n,)`` their names, as the rows have them.
+        y: ``(n,)`` class codes or numbers.
+        split: which rows are tested on.
+    """
+    test, train = split.test_rows.tolist(), split.train_rows.tolist()
+    pairs = near_pairs([images.facts[cells[i]] for i in test], [images.facts[cells[j]] for j in train])
+    found = []
+    if pairs:
+        other = sum(y[test[a]] != y[train[b]] for a, b, _ in pairs)
+        a, b, bits = min(pairs, key=lambda pair: pair[2])
+        text = f"{len(pairs)} of {len(test)} test images are nearly the same as a training image"
+        text += (
+            f" (such as {cells[test[a]][:100]!r} and {cells[train[b]][:100]!r}, {bits} of 64 bits of their hash apart)"
+        )
+        text += f"; {other} of them have another target" if other else ""
+        share = len(pairs) / len(test)
+        found.append(LeakWarning("near_duplicates", images.column, "high" if share > 0.05 else "low", text))
+    if split.kind != "group" and images.arrays is None and (groups := _named_groups(cells, set(test))):
+        text = (
+            f"file names suggest groups, and {groups} of them are on both sides of the split, such as several images "
+        )
+        text += "of one subject; put the group into a column and split by it if that is so"
+        found.append(LeakWarning("group_overlap", images.column, "low", text))
+    return found
+
+
+def _named_groups(cells: Sequence[str], test: set[int]) -> int:
+    """Count the groups of ``p12_a.png, p12_b.png`` that are divided; 0 where names do not look like groups.
+
+    A group is a stem before its last ``_`` or ``-``, with a digit in it; groups have two to a tenth of the images.
+    """
+    stems = [re.sub(r"[_-][^_-]*$", "", cell.rsplit("/", 1)[-1].rsplit(".", 1)[0]) for cell in cells]
+    whole = [cell.rsplit("/", 1)[-1].rsplit(".", 1)[0] for cell in cells]
+    members: dict[str, list[int]] = {}
+    for place, (stem, name) in enumerate(zip(stems, whole, strict=True)):
+        if stem != name and any(char.isdigit() for char in stem):
+            members.setdefault(stem, []).append(place)
+    groups = [rows for rows in members.values() if 2 <= len(rows) <= max(len(cells) // 10, 2)]
+    if sum(map(len, groups)) < 0.8 * len(cells):
+        return 0
+    return sum(0 < sum(row in test for row in rows) < len(rows) for rows in groups)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,15 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from autoagent.data.delimited import read_delimited
+from autoagent.data.images.arrays import is_idx, is_image_array
+from autoagent.data.images.reading import read_beside, read_folder, read_idx_pair, read_pairs
 from autoagent.data.table import Table
 from autoagent.data.tidy import tidy
 from autoagent.errors import DataError
@@ -27,7 +31,8 @@ def read_table(source: str | Path | pd.DataFrame) -> Table:
     """Read a table.
 
     Args:
-        source: a built-in name, a path (.csv .tsv .txt .parquet .jsonl .ndjson .xlsx .npz) or a DataFrame.
+        source: a built-in name, a path (.csv .tsv .txt .parquet .jsonl .ndjson .xlsx .npz), a DataFrame, or images: a
+            folder with a folder for each class, a table with a column of paths beside it, an .npz or IDX file.
 
     Raises:
         DataError: the source does not exist, cannot be read, or holds no rows.
@@ -38,16 +43,34 @@ def read_table(source: str | Path | pd.DataFrame) -> Table:
     if text in BUILTIN and not Path(text).exists():
         return _builtin(text)
     path = Path(source)
-    reader = _reader(path, text)
     try:
-        frame, repairs = reader(path)
+        if (images := _images(path)) is not None:
+            return images
+        frame, repairs = _reader(path, text)(path)
     except DataError:
         raise
     except Exception as error:  # foreign parsers of a foreign file: they raise what they like, and it is told whole
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         reason = reason.splitlines()[0] if reason else type(error).__name__
         raise DataError(f"{text!r} cannot be read as {path.suffix}: {reason}") from error
-    return tidy(Table(frame, path.stem, text, tuple(repairs)))
+    return read_beside(tidy(Table(frame, path.stem, text, tuple(repairs))), path.parent)
+
+
+def _images(path: Path) -> Table | None:
+    """Return the table of a folder or an array file of images; None where the path is neither."""
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except (OSError, ValueError):  # no path: said by what reads files
+        return None
+    if is_idx(path) and is_file:
+        return tidy(read_idx_pair(path))
+    if path.suffix.lower() == ".npz" and is_file and path.stat().st_size:
+        X, y = _npz_arrays(path)
+        return tidy(read_pairs(X, y, path)) if is_image_array(X) else None
+    if not is_folder:
+        return None
+    found = read_folder(path)
+    return read_table(found) if isinstance(found, Path) else tidy(found)
 
 
 def _reader(path: Path, text: str) -> Callable[[Path], tuple[pd.DataFrame, list[str]]]:
@@ -132,12 +155,16 @@ def _require_bounded(path: Path, unpacked: int) -> None:
         )
 
 
-def _read_npz(path: Path) -> tuple[pd.DataFrame, list[str]]:
+def _npz_arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
     _require_zip(path)
     with np.load(path, allow_pickle=False) as arrays:
         if not {"X", "y"} <= set(arrays.files):
             raise DataError(f"{str(path)!r} needs arrays 'X' and 'y'; it has {arrays.files}")
-        X, y = arrays["X"], arrays["y"]
+        return arrays["X"], arrays["y"]
+
+
+def _read_npz(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    X, y = _npz_arrays(path)
     if len(X) != len(y):
         raise DataError(f"{str(path)!r} has {len(X)} rows in 'X' and {len(y)} in 'y'")
     X = X.reshape(len(X), -1)

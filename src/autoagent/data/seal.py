@@ -14,11 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from autoagent.data.images.source import ImageSource
+from autoagent.data.images.store import ARRAYS, FACTS, check_sealed, rooted, write_images
 from autoagent.data.splits import Split
 from autoagent.data.table import Role, Task
 from autoagent.errors import RunFolderError
 
 Folds = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+_OF_IMAGES = (FACTS, ARRAYS)
 OWN_FOLDS = "folds.npz"  # in the data folder for all trials, in a trial's folder for that one
 
 
@@ -37,7 +40,14 @@ class Schema(BaseModel):
     classes: list[str]
 
 
-def write_split(run: Path, frame: pd.DataFrame, y: NDArray[np.float64], split: Split, schema: Schema) -> None:
+def write_split(
+    run: Path,
+    frame: pd.DataFrame,
+    y: NDArray[np.float64],
+    split: Split,
+    schema: Schema,
+    images: ImageSource | None = None,
+) -> None:
     """Write ``data/`` (what workers see) and ``sealed/`` (what they never see) under a run folder.
 
     ``split.json`` is written last, so folders without it are of an attempt that was killed; they are replaced.
@@ -59,6 +69,8 @@ def write_split(run: Path, frame: pd.DataFrame, y: NDArray[np.float64], split: S
     features.iloc[split.test_rows].reset_index(drop=True).to_parquet(sealed / "test.parquet")
     np.save(data / "y.npy", y[split.train_rows], allow_pickle=False)
     np.save(sealed / "test_y.npy", y[split.test_rows], allow_pickle=False)
+    if images is not None and images.column in features:
+        write_images(data, sealed, images)
     write_folds(data / OWN_FOLDS, list(split.folds))
     (data / "schema.json").write_text(schema.model_dump_json(indent=1), encoding="utf-8")
     facts = {
@@ -97,7 +109,7 @@ def read_schema(data: Path) -> Schema:
 def sealed_hash(run: Path) -> str:
     """Hash the sealed files."""
     digest = hashlib.sha256()
-    for name in ("test.parquet", "test_y.npy"):
+    for name in ("test.parquet", "test_y.npy", *(name for name in _OF_IMAGES if (run / "sealed" / name).exists())):
         digest.update((run / "sealed" / name).read_bytes())
     return digest.hexdigest()
 
@@ -119,7 +131,8 @@ def open_sealed(run: Path, *, model_sha256: str) -> tuple[pd.DataFrame, NDArray[
     expected = json.loads((run / "split.json").read_text(encoding="utf-8"))["test_sha256"]
     if sealed_hash(run) != expected:
         raise RunFolderError(f"the sealed test split of {run.name} was changed")
-    frame = pd.read_parquet(run / "sealed" / "test.parquet")
+    frame = rooted(pd.read_parquet(run / "sealed" / "test.parquet"), run / "sealed")
+    check_sealed(frame, run / "sealed")
     return frame, np.load(run / "sealed" / "test_y.npy", allow_pickle=False)
 
 

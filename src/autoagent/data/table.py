@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
+if TYPE_CHECKING:
+    from autoagent.data.images.source import ImageSource
+
 Task = Literal["binary", "multiclass", "regression"]
-Role = Literal["numeric", "categorical", "text", "date", "id", "constant", "target"]
+Role = Literal["numeric", "categorical", "text", "date", "image", "id", "constant", "target", "shift", "unit", "beside"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class Table:
         name: a short name for the run folder.
         source: where it came from, as the user wrote it.
         repairs: what was mended while reading, one sentence each.
-        default_target: the target of a built-in table, else None.
+        default_target: the target of a built-in table or of folders of images, else None.
+        images: what one of the columns names, else None.
     """
 
     frame: pd.DataFrame
@@ -28,3 +32,4 @@ class Table:
     source: str
     repairs: tuple[str, ...] = ()
     default_target: str | None = None
+    images: ImageSource | None = None

@@ -34,7 +34,7 @@ def tidy(table: Table) -> Table:
     frame, infinite = _finite(frame)
     if infinite:
         repairs.append(f"{infinite} infinite values were read as missing")
-    return Table(frame, table.name, table.source, tuple(repairs), table.default_target)
+    return Table(frame, table.name, table.source, tuple(repairs), table.default_target, table.images)
 
 
 def _unique(names: list[str]) -> list[str]:

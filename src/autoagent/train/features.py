@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autoagent.data.table import Role, Task
-from autoagent.inference import DATE_FIELDS, FORMAT, Cells, Recipe, parse_dates
+from autoagent.inference import DATE_FIELDS, FORMAT, Cells, Recipe, image_step, parse_dates
 from autoagent.train.target_encoding import TargetColumns, encode_levels
 
 Array = NDArray[np.float64]
@@ -22,6 +22,8 @@ Matrix = NDArray[np.float32]
 
 _QUANTILES = 128
 _MAX_LEVELS = 5000  # remembered per column
+_LEAST_SIDE = 16  # pixels that an image is not made smaller than
+_FLAT_SIDE = {1: 14, 3: 8}  # pixels of the squares that families for tables see, by channels
 _SAMPLE = 20_000  # rows that a vocabulary or a date format is chosen from
 _DATE_FORMS = ("ISO8601", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d")
 _TIMES = ("", " %H:%M", " %H:%M:%S")
@@ -48,6 +50,29 @@ class FeatureOptions:
     text_features: int = 300
     text_svd: int = 0
     missing_flags: bool = False
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """How a network reads images; it gets them as bytes, not as a matrix.
+
+    Attributes:
+        resolution: pixels of the square; 0 takes those of the cache.
+        scale: times the pixels of the cache, where no resolution is given.
+        most: pixels at most; 0 is no limit.
+        channels: 3 for networks that know colours only; 0 takes what the images have.
+    """
+
+    resolution: int = 0
+    scale: float = 1.0
+    most: int = 0
+    channels: int = 0
+    impute: bool = False
+
+    def side(self, cached: int) -> int:
+        """Return the pixels of the square for images that the cache keeps with so many."""
+        wanted = self.resolution or max(round(self.scale * cached), min(cached, _LEAST_SIDE))
+        return min(wanted, self.most) if self.most else wanted
 
 
 def fit_recipe(
@@ -79,7 +104,18 @@ def fit_recipe(
             fitter.add_date(name)
         elif role == "text":
             fitter.add_text(name)
+        elif role == "image":
+            fitter.add_image(name, int(frame.attrs["side"]), int(frame.attrs["channels"]))
     return fitter.finish()
+
+
+def number_places(recipe: Mapping[str, Any]) -> dict[str, tuple[int, float, float]]:
+    """Return the place in the matrix, the shift and the scale of each number that is not mapped by rank."""
+    first = recipe["blocks"][0] if recipe["blocks"] else {"kind": ""}
+    if first["kind"] != "number" or first["curves"]:
+        return {}
+    rows = zip(first["columns"], first["shift"], first["scale"], strict=True)
+    return {name: (place, shift, scale) for place, (name, shift, scale) in enumerate(rows)}
 
 
 class _Fitter:
@@ -194,6 +230,15 @@ class _Fitter:
         block |= {"idf": _short(np.array(idf)), "svd": None}
         if 0 < self._options.text_svd < len(kept):
             block["svd"] = self._directions(block)
+        self._blocks.append(block)
+
+    def add_image(self, column: str, side: int, channels: int) -> None:
+        """Add the pixels of a column of images, made small, as numbers from 0 to 1."""
+        resolution = min(_FLAT_SIDE[channels], side)
+        block: dict[str, Any] = {"kind": "image", "column": column, "side": side, "channels": channels}
+        block |= {"resolution": resolution, "flat": True, "shift": [], "scale": []}
+        if self._options.numbers != "raw":
+            block |= _standard(image_step(block, True)(self._cells).astype(np.float64))
         self._blocks.append(block)
 
     def _directions(self, block: dict[str, Any]) -> list[list[float]]:

@@ -18,13 +18,16 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from autoagent.data.formulas import confusion
+from autoagent.data.images.store import rooted
 from autoagent.data.interval import bootstrap_interval
 from autoagent.data.metrics import METRICS, raw
 from autoagent.data.seal import open_sealed
 from autoagent.data.table import Task
 from autoagent.errors import AutoAgentError, DataError
+from autoagent.forecasting import is_forecaster
 from autoagent.inference import InputError, Model
-from autoagent.train.export.measure import folder_bytes, folder_sha256, latency_ms, onnx_difference
+from autoagent.train.export import forecasts
+from autoagent.train.export.measure import call_ms, folder_bytes, folder_sha256, latency_ms, onnx_difference
 from autoagent.train.export.package import assemble
 
 Array = NDArray[np.float64]
@@ -38,6 +41,8 @@ class ExportJob(BaseModel):
 
     Attributes:
         measure_s: seconds of calls to it.
+        framing: of series, as ``windows.Framing`` writes it.
+        quantiles: that their forecasts come with.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,6 +58,8 @@ class ExportJob(BaseModel):
     rule: list[float] = []
     seed: int = 0
     measure_s: float = 1.5
+    framing: dict[str, Any] | None = None
+    quantiles: list[float] = []
 
 
 class TestJob(BaseModel):
@@ -76,13 +83,18 @@ class TestJob(BaseModel):
 
 def export(job: ExportJob) -> dict[str, Any]:
     """Write ``model/`` and return what it measures."""
-    meta = job.model_dump(exclude={"kind", "run", "members", "seed", "measure_s"})
+    meta = job.model_dump(exclude={"kind", "run", "members", "seed", "measure_s", "framing", "quantiles"})
     out = job.run / "model"
+    if job.framing is not None:
+        meta |= {"framing": job.framing, "intervals": forecasts.intervals_of(job.run, job.members, job.quantiles)}
     assemble(job.run, job.members, out, meta)
     model = Model.load(out)
-    frame = pd.read_parquet(job.run / "data" / "train.parquet")
+    frame = rooted(pd.read_parquet(job.run / "data" / "train.parquet"), job.run / "data")
     difference, rows = onnx_difference(model, job.run / "data", [trial for trial, _ in job.members])
-    middle, slow = latency_ms(model, frame, seconds=job.measure_s)
+    if job.framing is None:
+        middle, slow = latency_ms(model, frame, seconds=job.measure_s)
+    else:
+        middle, slow = call_ms(*forecasts.calls_of(job.run), seconds=job.measure_s)
     return {
         "model_bytes": folder_bytes(out),
         "latency_ms_p50": middle,
@@ -105,7 +117,7 @@ def test(job: TestJob) -> dict[str, Any]:
     score = raw(job.metric, y, decided)
     sign = 1.0 if METRICS[job.metric].direction == "max" else -1.0
     train_y = np.load(job.run / "data" / "y.npy", allow_pickle=False)
-    real = job.task == "regression"
+    real, series = job.task == "regression", is_forecaster(model.facts)
     return {
         "metric": job.metric,
         "direction": METRICS[job.metric].direction,
@@ -115,6 +127,7 @@ def test(job: TestJob) -> dict[str, Any]:
         "validation": job.validation,
         "optimism": sign * (job.validation - score),
         "baseline_score": baseline_score(job.metric, train_y, y, len(job.classes)),
+        **(forecasts.test_facts(job.run, model, frame, y, prediction, job.metric, job.seed) if series else {}),
         "labels": job.classes,
         "confusion": None if real else confusion_table(y, by_rule(prediction, job.rule), job.classes),
         "residuals": residuals(y, prediction) if real else None,

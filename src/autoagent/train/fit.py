@@ -17,16 +17,18 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from autoagent.data.images.store import cached
 from autoagent.data.metrics import score
 from autoagent.data.seal import Schema, folds_of, read_schema
 from autoagent.data.table import Task
 from autoagent.errors import DataError
-from autoagent.inference import apply_recipe
+from autoagent.inference import apply_recipe, image_column, restored
 from autoagent.space import JSONScalar
-from autoagent.train.features import fit_recipe
+from autoagent.train.features import ImageOptions, fit_recipe, number_places
 from autoagent.train.learner import Array, FitContext, Fitted, Learner, Stepwise
 from autoagent.train.models import MODELS, ModelCard
 from autoagent.train.rungs import RUNGS, CurvePruned, Watch
+from autoagent.train.vision.pixels import image_recipe, pixel_rows
 
 _RESERVE = 0.1  # share of the time kept for predicting, scoring and saving
 _MAX_RESERVE_S = 2.0
@@ -90,9 +92,23 @@ class _Progress:
 
 @dataclass(frozen=True)
 class _Table:
+    """The training rows; a learner sees ``(y - shift) / unit`` where the schema has such columns (series)."""
+
     frame: pd.DataFrame
     y: Array
     schema: Schema
+
+    def learned(self, rows: Any = slice(None)) -> Array:  # noqa: ANN401 - whatever indexes rows
+        """Return the targets of some rows as a learner sees them."""
+        zero = restored(self.schema.roles, self.frame.iloc[rows], np.zeros(len(self.y[rows])))
+        one = restored(self.schema.roles, self.frame.iloc[rows], np.ones(len(self.y[rows])))
+        return np.asarray((self.y[rows] - zero) / (one - zero)) if zero.any() or not (one == 1).all() else self.y[rows]
+
+    def metric(self, metric: str) -> str:
+        """Return the metric that a learner should aim at: on scaled values MASE is a mean absolute error."""
+        if "unit" not in self.schema.roles.values():
+            return metric
+        return "rmse" if metric in ("rmse", "mse", "rmsse", "r2") else "mae"
 
 
 def run_job(job: Job, *, started: float) -> dict[str, Any]:
@@ -125,6 +141,7 @@ def _fit(job: Job, started: float) -> dict[str, Any]:
     card = model_card(job.family)
     learner = cast("Learner", cast(Any, card.load())(card.space.check(job.config)))
     frame, folds = pd.read_parquet(job.data / "train.parquet", use_threads=False), folds_of(job.out, job.data)
+    frame = cached(frame, job.data)
     table = _Table(frame, np.load(job.data / "y.npy", allow_pickle=False), read_schema(job.data))
     shape = (len(frame),) if job.task == "regression" else (len(frame), job.n_classes)
     progress = _Progress(np.full(shape, np.nan, dtype=np.float64))
@@ -156,20 +173,31 @@ def _fit_fold(
 ) -> None:
     number, train, valid = fold
     frame, y = table.frame, table.y
-    recipe, X = fit_recipe(frame.iloc[train], table.schema.roles, y[train], job.task, learner.features, job.seed)
-    X_valid = apply_recipe(recipe, frame.iloc[valid])
+    recipe, X = _inputs(frame.iloc[train], table.schema, table.learned(train), job, learner)
+    X_valid = _applied(recipe, frame.iloc[valid], learner)
     with (job.out / "curve.jsonl").open("a", encoding="utf-8") as file:
         watch = Watch(file, number, RUNGS.get(job.family, ()), job.rung_floors)
-        context = FitContext(job.task, job.n_classes, job.metric, job.seed + number, job.threads, deadline, watch)
+        context = FitContext(
+            job.task,
+            job.n_classes,
+            table.metric(job.metric),
+            job.seed + number,
+            job.threads,
+            deadline,
+            watch,
+            numbers=number_places(recipe),
+        )
         try:
-            fitted = learner.fit(X, y[train], X_valid=X_valid, y_valid=y[valid], context=context)
+            fitted = learner.fit(
+                X, table.learned(train), X_valid=X_valid, y_valid=table.learned(valid), context=context
+            )
         except CurvePruned:
             progress.curves.append(_thin(watch.curve))
             raise
         finally:
             progress.rungs += watch.reached
     before = time.monotonic()
-    prediction = fitted.predict(X_valid)
+    prediction = restored(table.schema.roles, frame.iloc[valid], fitted.predict(X_valid))
     progress.predict_s += time.monotonic() - before
     if not np.isfinite(prediction).all():
         raise DataError(f"fold {number}: {int((~np.isfinite(prediction)).sum())} predictions are not finite")
@@ -177,6 +205,27 @@ def _fit_fold(
     progress.fold_scores.append(score(job.metric, y[valid], prediction))
     progress.parts.append(_Part(recipe, fitted, X.shape[1]))
     progress.curves.append(_thin(fitted.curve))
+
+
+def _inputs(frame: pd.DataFrame, schema: Schema, y: Array, job: Job, learner: Learner) -> tuple[dict[str, Any], Any]:
+    """Return the recipe of a learner and what it makes of the training rows: a matrix, or images that are not read yet.
+
+    Raises:
+        DataError: a network on images meets a table without any.
+    """
+    options = learner.features
+    if not isinstance(options, ImageOptions):
+        return fit_recipe(frame, schema.roles, y, job.task, options, job.seed)
+    column = image_column(schema.roles)
+    if column is None:
+        raise DataError(f"{job.family} learns from images, and the table has none")
+    recipe = image_recipe(frame, column, resolution=options.side(frame.attrs["side"]), channels=options.channels)
+    return recipe, pixel_rows(recipe, frame)
+
+
+def _applied(recipe: Mapping[str, Any], frame: pd.DataFrame, learner: Learner) -> Any:  # noqa: ANN401 - rows of a kind
+    images = isinstance(learner.features, ImageOptions)
+    return pixel_rows(recipe, frame) if images else apply_recipe(recipe, frame)
 
 
 def _conclude(
@@ -216,22 +265,23 @@ def _fits_again(job: Job, progress: _Progress, started: float) -> bool:
 
 def _refit(job: Job, learner: Learner, table: _Table, progress: _Progress, started: float) -> _Part:
     """Fit on all rows for as long as was best on the folds, and keep what it says of some rows to compare with."""
-    frame, y = table.frame, table.y
-    recipe, X = fit_recipe(frame, table.schema.roles, y, job.task, learner.features, job.seed)
+    frame, y = table.frame, table.learned()
+    recipe, X = _inputs(frame, table.schema, y, job, learner)
     stops = [part.fitted.stopped_at for part in progress.parts if isinstance(part.fitted, Stepwise)]
     context = FitContext(
         job.task,
         job.n_classes,
-        job.metric,
+        table.metric(job.metric),
         job.seed,
         job.threads,
         _fold_deadline(job, started, 1),
         stop_at=statistics.fmean(stops) if stops else None,
+        numbers=number_places(recipe),
     )
     fitted = learner.fit(X, y, X_valid=X[:0], y_valid=y[:0], context=context)
     rows = np.unique(np.linspace(0, len(frame) - 1, min(len(frame), _COMPARED)).astype(np.int64))
     before = time.monotonic()
-    said = fitted.predict(apply_recipe(recipe, frame.iloc[rows]))
+    said = fitted.predict(_applied(recipe, frame.iloc[rows], learner))
     progress.predict_s = (time.monotonic() - before) * len(frame) / len(rows)
     if not np.isfinite(said).all():
         raise DataError("the model on all rows gives predictions that are not finite")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autoagent.data.table import Task
-from autoagent.train.features import FeatureOptions
+from autoagent.train.features import FeatureOptions, ImageOptions
 
 Matrix = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -47,6 +48,8 @@ class FitContext:
         deadline: ``time.monotonic()`` by which to return what there is; None is no limit.
         report: called while fitting.
         stop_at: where to stop instead of by the validation rows, in the unit of ``Stepwise.stopped_at``.
+        numbers: place of each number in ``X``, with the shift and the scale that the recipe gave it:
+            ``x = (value - shift) * scale``. Only for families that know some columns by name.
     """
 
     task: Task
@@ -57,6 +60,7 @@ class FitContext:
     deadline: float | None = None
     report: Report = ignore_step
     stop_at: float | None = None
+    numbers: Mapping[str, tuple[int, float, float]] = field(default_factory=dict)
 
     def left_s(self) -> float:
         """Return the seconds until the deadline; infinite without one."""
@@ -70,7 +74,7 @@ class Fitted(Protocol):
     def curve(self) -> list[float]:
         """Validation loss by step; empty where a model has no steps."""
 
-    def predict(self, X: Matrix) -> Array:
+    def predict(self, X: Any) -> Array:  # noqa: ANN401 - a matrix, or rows of images
         """Return ``(n, k)`` probabilities whose rows sum to 1, or ``(n,)`` numbers."""
 
     def to_onnx(self) -> bytes:
@@ -90,11 +94,11 @@ class Learner(Protocol):
     """A configured, unfitted model."""
 
     @property
-    def features(self) -> FeatureOptions:
-        """How the table becomes the matrix that this learner wants."""
+    def features(self) -> FeatureOptions | ImageOptions:
+        """How the table becomes the matrix that this learner wants, or how its images are read."""
 
-    def fit(self, X: Matrix, y: Array, *, X_valid: Matrix, y_valid: Array, context: FitContext) -> Fitted:
+    def fit(self, X: Any, y: Array, *, X_valid: Any, y_valid: Array, context: FitContext) -> Fitted:  # noqa: ANN401
         """Fit on ``(n, d)`` rows; the validation rows serve early stopping only.
 
-        They are empty when a model of all rows is wanted.
+        They are empty when a model of all rows is wanted. Networks on images get ``train.vision.pixels.PixelRows``.
         """

@@ -67,14 +67,27 @@ class OnnxGraph:
         """Turn ``(n, 1)`` into ``(n,)``."""
         return self.add("Reshape", name, self.constant([-1], np.int64))
 
-    def finish(self, name: str, *, num_features: int, num_columns: int | None) -> bytes:
-        """Return the serialised model whose output ``Y`` is ``name``: ``(n, num_columns)``, or ``(n,)`` for None."""
+    def finish(
+        self,
+        name: str,
+        *,
+        num_features: int = 0,
+        num_columns: int | None,
+        image: tuple[int, int, int] | None = None,
+    ) -> bytes:
+        """Return the serialised model whose output ``Y`` is ``name``: ``(n, num_columns)``, or ``(n,)`` for None.
+
+        Its input ``X`` is float32 ``(n, num_features)``, or uint8 ``(n, *image)`` of images ``(h, w, c)``.
+        """
+        taken = helper.make_tensor_value_info("X", TensorProto.FLOAT, ["n", num_features])
+        if image is not None:
+            taken = helper.make_tensor_value_info("X", TensorProto.UINT8, ["n", *image])
         self._nodes.append(helper.make_node("Identity", [name], ["Y"]))
         shape: list[Any] = ["n"] if num_columns is None else ["n", num_columns]
         graph = helper.make_graph(
             self._nodes,
             "model",
-            [helper.make_tensor_value_info("X", TensorProto.FLOAT, ["n", num_features])],
+            [taken],
             [helper.make_tensor_value_info("Y", TensorProto.FLOAT, shape)],
             self._constants,
         )

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from autoagent.data.images.store import rooted
 from autoagent.data.seal import folds_of
 from autoagent.errors import DataError
-from autoagent.inference import Array, Model
+from autoagent.inference import Array, Model, restored
 
 _CALLS = 200
 _WARM_CALLS = 3
@@ -47,13 +48,25 @@ def latency_ms(
     A slow model gets fewer calls, as many as begin within ``seconds``: a run has a budget.
     """
     rows = [frame.iloc[[i % len(frame)]] for i in range(min(calls, len(frame)))]
+    return call_ms(model.predict, rows, calls=calls, seconds=seconds, clock=clock)
+
+
+def call_ms(
+    predict: Callable[[pd.DataFrame], object],
+    rows: Sequence[pd.DataFrame],
+    *,
+    calls: int = _CALLS,
+    seconds: float = 1.5,
+    clock: Callable[[], float] = time.perf_counter,
+) -> tuple[float, float]:
+    """Return the same of any function, called with each of some rows in turn."""
     for row in rows[:_WARM_CALLS]:
-        model.predict(row)
+        predict(row)
     times: list[float] = []
     start = clock()
     for i in range(calls):
         began = clock()
-        model.predict(rows[i % len(rows)])
+        predict(rows[i % len(rows)])
         times.append(clock() - began)
         if clock() - start > seconds:
             break
@@ -75,8 +88,9 @@ def onnx_difference(model: Model, data: Path, trials: Sequence[Path]) -> tuple[f
     Raises:
         DataError: there was nothing to compare.
     """
-    frame = pd.read_parquet(data / "train.parquet")
+    frame = rooted(pd.read_parquet(data / "train.parquet"), data)
     worst, compared = 0.0, 0
+    roles = model.facts["roles"]
     for member, trial in enumerate(trials):
         if (trial / "refit.npz").exists():
             with np.load(trial / "refit.npz", allow_pickle=False) as check:
@@ -90,7 +104,9 @@ def onnx_difference(model: Model, data: Path, trials: Sequence[Path]) -> tuple[f
             valid = folds[int(name.rpartition("/p")[2])][1]
             rows = _some(valid[~np.isnan(original[valid].reshape(len(valid), -1)).any(axis=1)])
             if len(rows):
-                delivered = model.part_outputs(frame.iloc[rows], member=member, part=part)
+                delivered = restored(
+                    roles, frame.iloc[rows], model.part_outputs(frame.iloc[rows], member=member, part=part)
+                )
                 worst, compared = max(worst, _distance(delivered, original[rows])), compared + len(rows)
     if not compared:
         raise DataError("no out-of-fold prediction to compare the delivered model with")

@@ -10,12 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-from autoagent import inference
+from autoagent import forecasting, inference, windows
 from autoagent.errors import RunFolderError
 
 _REQUIREMENTS = "numpy>=1.26\npandas>=2.2\nonnxruntime>=1.20\n"
+_FOR_IMAGES = "pillow>=10\n"
 _MAX_LEVELS = 50  # that are named in the schema
 _FACTS = ("task", "target", "metric", "classes", "class_kind", "roles", "rule")
+_SCRIPTS = {"predict.py": inference}
+_SERIES_SCRIPTS = {"predict.py": forecasting, "inference.py": inference, "windows.py": windows}
 
 
 def assemble(
@@ -29,7 +32,8 @@ def assemble(
         run_dir: of the run; its training rows give the examples and ranges of the schema.
         members: trial folders and their weights.
         out: the folder to make; one that is there is replaced.
-        meta: ``task``, ``target``, ``metric``, ``classes``, ``class_kind``, ``roles`` and ``rule``.
+        meta: ``task``, ``target``, ``metric``, ``classes``, ``class_kind``, ``roles`` and ``rule``; of series also
+            ``framing`` and ``intervals``.
 
     Returns:
         What ``model.json`` says.
@@ -39,17 +43,23 @@ def assemble(
     """
     if not members:
         raise RunFolderError("a model needs at least one trial; there is none")
+    images = inference.image_column(meta["roles"]) is not None
     frame = pd.read_parquet(run_dir / "data" / "train.parquet", columns=list(meta["roles"]))
     building = out.with_name(f".{out.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     facts = {"format": inference.FORMAT, **{name: meta[name] for name in _FACTS}}
     facts |= _copy_members(members, building)
-    facts |= {"examples": _examples(frame), "ranges": _ranges(frame, meta["roles"])}
+    series = meta.get("framing")
+    if series:
+        facts |= {"framing": series, "intervals": meta["intervals"], "examples": {}, "ranges": {}}
+    else:
+        facts |= {"examples": _examples(frame), "ranges": _ranges(frame, meta["roles"])}
     _write_json(building / "model.json", facts)
-    _write_json(building / "schema.json", input_schema(facts))
-    (building / "requirements.txt").write_text(_REQUIREMENTS, encoding="utf-8")
-    shutil.copyfile(inference.__file__, building / "predict.py")
+    _write_json(building / "schema.json", history_schema(series) if series else input_schema(facts))
+    (building / "requirements.txt").write_text(_REQUIREMENTS + _FOR_IMAGES * images, encoding="utf-8")
+    for name, module in (_SERIES_SCRIPTS if series else _SCRIPTS).items():
+        shutil.copyfile(str(module.__file__), building / name)
     _put_in_place(building, out)
     return facts
 
@@ -123,6 +133,27 @@ def input_schema(facts: Mapping[str, Any]) -> dict[str, Any]:
         "type": "object",
         "properties": {name: _property(name, role, facts) for name, role in facts["roles"].items()},
         "required": list(facts["roles"]),
+        "additionalProperties": True,
+    }
+
+
+def history_schema(framing: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON schema of one row of a history."""
+    time = {"type": ["integer", "number"]} if framing["grid"]["kind"] == "integer" else {"type": "string"}
+    properties: dict[str, Any] = {framing["time"]: time}
+    properties |= {name: {"type": ["string", "number", "boolean"]} for name in (*framing["keys"], *framing["static"])}
+    values = framing["wide"] or [framing["target"]]
+    properties |= {name: {"type": ["number", "null"], "description": "null after the last value"} for name in values}
+    kinds = {"numeric": ["number", "null"], "categorical": ["string", "number", "boolean", "null"]}
+    for name, role in framing["known"].items():
+        properties[name] = {"type": kinds[role], "description": "known ahead: also in the rows after the last value"}
+    properties |= {name: {"type": ["number", "null"]} for name in framing["past"]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"One row of a history of {framing['target']}",
+        "type": "object",
+        "properties": properties,
+        "required": [framing["time"], *framing["keys"], *values, *framing["known"]],
         "additionalProperties": True,
     }
 

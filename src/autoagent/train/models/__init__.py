@@ -2,39 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from autoagent.registry import Family
+from autoagent.space import Bool, Choice, Float, Int, Param, Space
+from autoagent.train.model_card import ALSO_SERIES, ModelCard
+from autoagent.train.vision.cards import IMAGE_MODELS
 
-from autoagent.registry import Card, Family
-from autoagent.space import Bool, Choice, Config, Float, Int, Param, Space
-
-Group = Literal["baseline", "linear", "gradient_boosting", "random_forest", "knn", "svm", "neural_network"]
-_ALL = ("binary", "multiclass", "regression")
-
-
-@dataclass(frozen=True)
-class ModelCard(Card):
-    """A family of models.
-
-    Attributes:
-        space: its configurations.
-        portfolio: configurations to try first; the first is the default.
-        cost: rank of its usual cost, 1 is cheapest.
-        tasks: where it applies.
-        max_rows: tables with more rows are not for it.
-        max_classes: nor are targets with more classes.
-        group: what a user would call it.
-        preload: the kind of worker that has its libraries in memory.
-    """
-
-    space: Space = field(default_factory=lambda: Space({}))
-    portfolio: tuple[Config, ...] = ({},)
-    cost: float = 1.0
-    tasks: tuple[str, ...] = _ALL
-    max_rows: int = 10_000_000
-    max_classes: int = 1000
-    group: Group = "baseline"
-    preload: Literal["light", "torch"] = "light"
+__all__ = ["MODELS", "ModelCard"]
 
 
 def _target(name: str) -> str:
@@ -44,7 +17,9 @@ def _target(name: str) -> str:
 _NUMBERS = Param(Choice(["standard", "quantile"]), "standard")
 _CATEGORIES = Param(Choice(["onehot", "target"]), "onehot")
 
-_BASELINE = ModelCard("baseline", _target("baseline"), "The class frequencies or the mean; what any model must beat.")
+_BASELINE = ModelCard(
+    "baseline", _target("baseline"), "The class frequencies or the mean; what any model must beat.", pixels=True
+)
 
 _LINEAR = ModelCard(
     "linear",
@@ -66,9 +41,11 @@ _LINEAR = ModelCard(
         {"C": 0.1, "squares": True},
         {"C": 20.0},
     ),
+    tasks=ALSO_SERIES,
     cost=2.0,
     max_classes=100,
     group="linear",
+    pixels=True,
 )
 
 _LIGHTGBM = ModelCard(
@@ -116,6 +93,7 @@ _LIGHTGBM = ModelCard(
             "feature_fraction": 0.83,
         },
     ),
+    tasks=ALSO_SERIES,
     cost=4.0,
     max_classes=100,
     group="gradient_boosting",
@@ -136,6 +114,7 @@ _HGB = ModelCard(
         }
     ),
     portfolio=({}, {"learning_rate": 0.05, "max_leaf_nodes": 15, "l2_regularization": 1.0, "max_features": 0.5}),
+    tasks=ALSO_SERIES,
     cost=6.0,
     max_classes=30,
     group="gradient_boosting",
@@ -205,6 +184,7 @@ _EXTRA_TREES = ModelCard(
     cost=4.5,
     max_classes=100,
     group="random_forest",
+    pixels=True,
 )
 
 _KNN = ModelCard(
@@ -225,6 +205,7 @@ _KNN = ModelCard(
     max_rows=60_000,
     max_classes=200,
     group="knn",
+    pixels=True,
 )
 
 _SVM = ModelCard(
@@ -253,6 +234,7 @@ _SVM = ModelCard(
     max_rows=8_000,
     max_classes=40,
     group="svm",
+    pixels=True,
 )
 
 _REALMLP = ModelCard(
@@ -289,7 +271,51 @@ _REALMLP = ModelCard(
     preload="torch",
 )
 
+_SEASONAL_NAIVE = ModelCard(
+    "seasonal_naive",
+    _target("seasonal_naive"),
+    "The value one season before; what any forecast must beat.",
+    paper="https://otexts.com/fpp3/simple-methods.html",
+    tasks=("forecasting",),
+)
+
+_DLINEAR = ModelCard(
+    "dlinear",
+    _target("dlinear"),
+    "A moving average and the rest of a window, each mapped linearly to every step.",
+    paper="arXiv:2205.13504",
+    space=Space(
+        {
+            "lags": Param(Int(4, 64, log=True), 64),
+            "kernel": Param(Int(3, 25, log=True), 9),
+            "epochs": Param(Int(5, 100, log=True), 20),
+            "learning_rate": Param(Float(3e-4, 0.03, log=True), 3e-3),
+            "weight_decay": Param(Float(1e-4, 1.0, log=True), 0.01),
+            "optim": Param(Choice(["nadamw", "adamw", "lion"]), "nadamw"),
+        }
+    ),
+    portfolio=({}, {"lags": 16}, {"learning_rate": 0.01, "weight_decay": 0.1}),
+    tasks=("forecasting",),
+    cost=3.0,
+    group="neural_network",
+    preload="torch",
+)
+
 MODELS: Family[ModelCard] = Family(
     "models",
-    [_BASELINE, _LINEAR, _KNN, _SVM, _LIGHTGBM, _EXTRA_TREES, _RANDOM_FOREST, _HGB, _CATBOOST, _REALMLP],
+    [
+        _BASELINE,
+        _LINEAR,
+        _KNN,
+        _SVM,
+        _LIGHTGBM,
+        _EXTRA_TREES,
+        _RANDOM_FOREST,
+        _HGB,
+        _CATBOOST,
+        _REALMLP,
+        _SEASONAL_NAIVE,
+        _DLINEAR,
+        *IMAGE_MODELS,
+    ],
 )

@@ -1,0 +1,112 @@
+"""From a folder, a table beside files or an array file to a table with a column of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autoagent.data.images.arrays import as_bytes, is_idx, labels_beside, read_idx
+from autoagent.data.images.folders import Found, by_class, find, from_rows, is_inside, table_beside
+from autoagent.data.images.look import look, look_at_arrays, skipped
+from autoagent.data.images.source import COLUMN, TARGET, ImageSource
+from autoagent.data.table import Table
+from autoagent.errors import DataError
+
+
+def read_folder(root: Path) -> Table | Path:
+    """Read a folder of images: a folder for each class, IDX files, or the path of a table that names the images.
+
+    Raises:
+        DataError: it holds no images, or none can be read.
+    """
+    found = find(root)
+    packed = [name for name in found.others if is_idx(Path(name)) and "image" in name.lower() and "/" not in name]
+    if not found.images and packed:
+        train = [name for name in packed if "train" in name.lower()]
+        return read_idx_pair(root / (train or packed)[0])
+    if not found.images:
+        raise DataError(f"{str(root)!r} is a folder without images; give a table, or a folder with images in it")
+    table = table_beside(root, found)
+    if table is not None:
+        return table
+    frame, notes = by_class(root, found)
+    return _looked_at(frame, COLUMN, root, (root.name, str(root)), notes, default_target=TARGET)
+
+
+def read_beside(table: Table, root: Path) -> Table:
+    """Return a table with its images, if one of its columns names files beside it; else as it is.
+
+    Raises:
+        DataError: the column names images, and too many are missing or unreadable.
+    """
+    column = from_rows(table.frame, root)
+    if column is None:
+        return table
+    frame = table.frame.copy()
+    cells = frame[column].astype(object)
+    frame[column] = cells.where(cells.notna(), "")
+    outside = {c: f"{c!r} is outside the folder" for c in frame[column].astype(str).unique() if not is_inside(c, root)}
+    return _looked_at(frame, column, root, (table.name, table.source), list(table.repairs), outside=outside)
+
+
+def read_pairs(X: NDArray[Any], y: NDArray[Any], path: Path) -> Table:
+    """Return the table of an array of images and its labels.
+
+    Raises:
+        DataError: they are not equally many, or hold values that are no pixels.
+    """
+    if len(X) != len(y):
+        raise DataError(f"{str(path)!r} has {len(X)} images and {len(y)} labels")
+    pixels, notes = as_bytes(X, name=path.name)
+    facts = look_at_arrays(path.name, pixels)
+    frame = pd.DataFrame({COLUMN: list(facts), TARGET: np.asarray(y).reshape(len(y))})
+    source = ImageSource(COLUMN, path.parent.resolve(), facts, pixels)
+    name = path.name.split(".")[0]
+    return Table(frame, name, str(path), (*notes, *source.notes()), TARGET, images=source)
+
+
+def read_idx_pair(path: Path) -> Table:
+    """Read IDX images with the labels beside them.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    return read_pairs(read_idx(path), read_idx(labels_beside(path)), path)
+
+
+def rows_to_predict(root: Path) -> Found:
+    """Return the images of a folder that has no labels.
+
+    Raises:
+        DataError: there are none.
+    """
+    found = find(root)
+    if not found.images:
+        raise DataError(f"{str(root)!r} is a folder without images")
+    return found
+
+
+def _looked_at(
+    frame: pd.DataFrame,
+    column: str,
+    root: Path,
+    named: tuple[str, str],
+    notes: list[str],
+    *,
+    default_target: str | None = None,
+    outside: dict[str, str] | None = None,
+) -> Table:
+    """Open every image once and leave out the rows of the few that do not open."""
+    cells = dict.fromkeys(frame[column].astype(str))
+    facts, bad = look((cell for cell in cells if cell not in (outside or {})), root)
+    bad = {**(outside or {}), **bad}
+    notes = [*notes, *skipped(bad, len(cells))]
+    kept = frame[~frame[column].astype(str).isin(bad)].reset_index(drop=True)
+    if not len(kept):
+        raise DataError(f"{named[1]!r} holds no image that can be read")
+    source = ImageSource(column, root.resolve(), facts)
+    return Table(kept, *named, (*notes, *source.notes()), default_target, images=source)
