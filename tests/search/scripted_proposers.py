@@ -11,11 +11,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from optuna.samplers import BaseSampler
+from optuna.samplers import BaseSampler, RandomSampler
 
 from autoagent.llm.messages import Request
 from autoagent.llm.scripted import ScriptedLLM
+from autoagent.search.mixers import Bandit, Fallback, WarmStart
+from autoagent.search.prior_guided import PriorGuided
 from autoagent.search.samplers import automl_gpt, hpo_llama, llambo, opro
+from autoagent.search.samplers.native import build_tpe
 
 Builder = Callable[[int], BaseSampler]
 Answer = Callable[[Request], str]
@@ -138,11 +141,17 @@ def _is_json(line: str) -> bool:
 
 
 _FEW = llambo.Options(num_warm=3, candidates=3, templates=1, draws=1)
-# Rows of the conformance kit: the table's language-model samplers with a model, which the table itself cannot give.
-WITH_MODEL: dict[str, Builder] = {
+# Rows of the conformance kit beside the table: samplers with a model, which the table cannot give, and mixers.
+BESIDE_THE_TABLE: dict[str, Builder] = {
     "llambo with a model": lambda seed: llambo.build(seed=seed, llm=useless(seed=seed), options=_FEW),
     "llambo with a mute model": lambda seed: llambo.build(seed=seed, llm=mute(), options=_FEW),
     "opro with a model": lambda seed: opro.build(seed=seed, llm=useless(seed=seed), num_initial=2, per_request=3),
     "hpo_llama with a model": lambda seed: hpo_llama.build(seed=seed, llm=useless(seed=seed)),
     "automl_gpt with a model": lambda seed: automl_gpt.build(seed=seed, llm=useless(seed=seed)),
+    "warm start": lambda seed: WarmStart(RandomSampler(seed=seed), build_tpe(seed=seed), count=3),
+    "bandit": lambda seed: Bandit({"random": RandomSampler(seed=seed), "tpe": build_tpe(seed=seed)}),
+    "fallback": lambda seed: Fallback(hpo_llama.build(seed=seed, llm=useless(seed=seed)), build_tpe(seed=seed)),
+    "prior guided": lambda seed: PriorGuided(
+        RandomSampler(seed=seed), lambda params: 0.0, seed=seed, num_candidates=40
+    ),
 }

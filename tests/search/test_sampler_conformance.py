@@ -11,7 +11,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
-from tests.search.scripted_proposers import WITH_MODEL
+from tests.search.scripted_proposers import BESIDE_THE_TABLE
 
 from autoagent.search.samplers import SAMPLERS
 
@@ -19,7 +19,7 @@ STATELESS = {"agent", "pso", "cem", "de", "dehb", "coordinate"}  # go on after a
 SEVERAL_OBJECTIVES = {"agent", "tpe", "random", "qmc", "gp"}
 
 
-@pytest.fixture(params=[*SAMPLERS, *WITH_MODEL])
+@pytest.fixture(params=[*SAMPLERS, *BESIDE_THE_TABLE])
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -34,8 +34,8 @@ def _quiet() -> Iterator[None]:
 
 
 def sampler(name: str, seed: int = 0) -> BaseSampler:
-    if name in WITH_MODEL:
-        return WITH_MODEL[name](seed)
+    if name in BESIDE_THE_TABLE:
+        return BESIDE_THE_TABLE[name](seed)
     builder = SAMPLERS[name].load()
     assert isinstance(builder, Callable)  # type: ignore[arg-type]
     return builder(seed=seed)  # type: ignore[operator,no-any-return]
