@@ -171,12 +171,15 @@ def parse(
 @app.command()
 def predict(
     run: RunArgument,
-    rows: Annotated[Path, typer.Argument(help="New rows, in any format that run reads.")],
+    rows: Annotated[
+        Path | None,
+        typer.Argument(help="New rows, in any format that run reads; a history, or nothing, for a model of series."),
+    ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="CSV file; the screen when left out.")] = None,
     lenient: Annotated[bool, typer.Option("--lenient", help="Read cells of the wrong type as missing.")] = False,
     out: OutOption = RUNS,
 ) -> None:
-    """Predict new rows with a run's model."""
+    """Predict new rows with a run's model; forecast the series of a history, or from the end of the data."""
     from autoagent.agent.predicting import predict_file
 
     table, notes = predict_file(_find(run, out), rows, lenient=lenient)

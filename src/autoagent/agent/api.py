@@ -16,6 +16,7 @@ from autoagent.agent.settings import INPUT, Settings, keep_frame, read_settings,
 from autoagent.agent.sitting import Sitting, forget, raise_for_failure
 from autoagent.data.readers import BUILTIN
 from autoagent.errors import RunFolderError, UserError
+from autoagent.forecasting import Forecaster, is_forecaster
 from autoagent.inference import Model
 from autoagent.llm.client import LLM
 from autoagent.llm.connect import connect
@@ -41,8 +42,8 @@ class Result:
 
     @functools.cached_property
     def model(self) -> Model:
-        """The delivered model: ``predict``, ``predict_proba``, ``classes_``."""
-        return Model.load(self.folder.model)
+        """The delivered model: ``predict``, ``predict_proba``, ``classes_``; of series also ``forecast``."""
+        return load(self.folder.root)
 
     @property
     def was_interrupted(self) -> bool:
@@ -191,7 +192,8 @@ def load(path: str | Path) -> Model:
     folder = root if (root / "model.json").is_file() else root / "model"
     if not (folder / "model.json").is_file():
         raise RunFolderError(f"{str(path)!r} holds no model; give a run folder or its model folder")
-    return Model.load(folder)
+    model = Model.load(folder)
+    return Forecaster.load(folder) if is_forecaster(model.facts) else model
 
 
 def _sit(sitting: Sitting) -> Result:

@@ -93,10 +93,15 @@ class Finish:
             "metric": self.plan.metric,
             "classes": schema.classes,
             "class_kind": kinds["kind"],
-            "roles": dict(schema.roles),
+            "roles": {name: role for name, role in schema.roles.items() if role != "beside"},
             "rule": list(chosen.rule),
             "seed": self.plan.seed,
+            **self._series_job(),
         }
+
+    def _series_job(self) -> dict[str, Any]:
+        series = self.plan.series
+        return {} if series is None else {"framing": series.framing, "quantiles": series.quantiles}
 
     def _test(self) -> None:
         chosen = self.recorder.state.selection

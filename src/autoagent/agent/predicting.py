@@ -9,22 +9,28 @@ import pandas as pd
 from autoagent.agent.api import load
 from autoagent.data.readers import read_table
 from autoagent.errors import DataError
+from autoagent.forecasting import Forecaster, shown
 from autoagent.inference import InputError, answer
 
 
-def predict_file(run: Path, rows: Path, *, lenient: bool = False) -> tuple[pd.DataFrame, list[str]]:
+def predict_file(run: Path, rows: Path | None, *, lenient: bool = False) -> tuple[pd.DataFrame, list[str]]:
     """Return a table with one row for each row of the file, and what is worth knowing about the rows.
 
     Args:
         run: a run folder or a delivered model.
-        rows: in any format that `run` reads.
+        rows: in any format that `run` reads; a history for a model of series, where None is the end of its own data.
         lenient: read a cell of the wrong type as missing, and say so.
 
     Raises:
         DataError: the file cannot be read, lacks columns, or holds cells of the wrong type.
         RunFolderError: there is no model.
     """
-    model, table = load(run), read_table(rows)
+    model = load(run)
+    if isinstance(model, Forecaster):
+        return _forecast(model, rows)
+    if rows is None:
+        raise DataError("give a file of rows to predict; only a model of series has a history of its own")
+    table = read_table(rows)
     lost = [repair for repair in table.repairs if repair.endswith("were left out")]
     if lost:  # the answers would not stand beside their rows
         raise DataError(f"{str(rows)!r}: {lost[0]}; mend these rows, so that each gets its answer")
@@ -33,3 +39,12 @@ def predict_file(run: Path, rows: Path, *, lenient: bool = False) -> tuple[pd.Da
         return answer(model, table.frame), [*table.repairs, *notes]
     except InputError as error:
         raise DataError(f"{str(rows)!r} does not fit the model:\n{error}") from error
+
+
+def _forecast(model: Forecaster, rows: Path | None) -> tuple[pd.DataFrame, list[str]]:
+    table = None if rows is None else read_table(rows)
+    try:
+        forecasts, notes = model.forecast_with_notes(None if table is None else table.frame)
+    except InputError as error:
+        raise DataError(f"{str(rows or 'the kept history')!r} does not fit the model:\n{error}") from error
+    return shown(forecasts), [*(table.repairs if table else ()), *notes]

@@ -193,7 +193,7 @@ def _opening(arms: Sequence[Arm], tried: set[str]) -> Proposal | None:
     for arm in arms:
         config = arm.space.check(arm.portfolio[0] if arm.portfolio else {})
         if config_key(arm.name, config) not in tried:
-            return Proposal(arm.name, config, "baseline" if arm.name == "baseline" else "default")
+            return Proposal(arm.name, config, "baseline" if arm.name in ("baseline", "seasonal_naive") else "default")
     return None
 
 

@@ -31,8 +31,8 @@ class FittedNaive:
     def to_onnx(self) -> bytes:
         """Return the same column."""
         graph = OnnxGraph()
-        column = graph.add("Gather", "X", graph.constant(self.place, np.int64), axis=1)
-        name = graph.affine(column, 1.0 / self.scale, self.shift)
+        column = graph.add("Gather", "X", graph.constant([self.place], np.int64), axis=1)
+        name = graph.flat(graph.affine(column, 1.0 / self.scale, self.shift))
         return graph.finish(name, num_features=self.num_features, num_columns=None)
 
 
