@@ -134,6 +134,32 @@ def run(arm: str, llm: LLM, *, seed: int, disguised: bool, trials: int) -> dict[
     }
 
 
+def table(path: Path) -> str:
+    """Return the rows of a file as Markdown: one line for each arm, open and in disguise."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = ["| arm | names | studies | best of 3 | of 5 | of 10 | requests | fallbacks | repeats | tokens in / out |"]
+    lines.append("|" + "---|" * 10)
+    for arm in dict.fromkeys(row["arm"] for row in rows):
+        for disguised in (False, True):
+            own = [row for row in rows if row["arm"] == arm and row["disguised"] == disguised]
+            if own:
+                lines.append(_line(arm, disguised, own))
+    return "\n".join(lines)
+
+
+def _line(arm: str, disguised: bool, own: list[dict[str, Any]]) -> str:
+    bests = []
+    for count in (3, 5, 10):
+        values = [row["best"][count - 1] for row in own if len(row["best"]) >= count]
+        bests.append(" ".join(f"{value:.3f}" for value in values) or "–")
+    events = [
+        " ".join(str(row["events"].get(name, 0)) for row in own) for name in ("requests", "fallbacks", "duplicates")
+    ]
+    tokens = f"{sum(row['prompt_tokens'] for row in own)} / {sum(row['completion_tokens'] for row in own)}"
+    cells = [arm, "hidden" if disguised else "open", str(len(own)), *bests, *events, tokens]
+    return "| " + " | ".join(cells) + " |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base-url", default="http://127.0.0.1:8973/v1")
@@ -144,7 +170,11 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--table", action="store_true", help="print the rows of --out as a table, and run nothing")
     options = parser.parse_args()
+    if options.table:
+        print(table(options.out))
+        return
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     llm = OpenAIClient(options.model, options.base_url)
     for seed in options.seeds:

@@ -81,6 +81,7 @@ class LLAMBOSampler(LanguageSampler):
     Differs: repeats are removed after rounding, among candidates and against all trials; values to which the proposals
     have collapsed are named in the prompt, and a copy of such a candidate with that value redrawn competes with it.
     Differs: where candidates or predictions fail, a classical sampler proposes, and it is counted; nothing is raised.
+    Differs: all state is in the study, so that a search resumes.
     Differs: the generative surrogate counts sampled labels, because chat endpoints seldom give log-probabilities.
     """
 
