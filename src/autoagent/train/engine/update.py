@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,12 @@ class Update:
     channels_last: bool = False
     halved: int = 0
     proven: bool = False
+    _load: Callable[[Batch], Batch] | None = field(init=False, repr=False)
+    _weight: Callable[[Batch], float] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:  # once, because asking a protocol takes 100 microseconds
+        self._load = self.task.load if isinstance(self.task, Loading) else None
+        self._weight = self.task.weight if isinstance(self.task, Weighted) else size
 
     def gradients(self, batch: Batch, clear: Callable[[], None]) -> Tensor:
         """Fill ``grad`` with the gradient of the mean loss over a batch and return that loss, detached.
@@ -93,6 +99,8 @@ class Update:
 
     def _accumulate(self, batch: Batch) -> Tensor:
         parts = split(batch, self.micro)
+        if len(parts) == self.processes.world == 1:
+            return self._backward(batch, 1.0)
         weights = [self._weight(one) for one in parts]
         whole = self.processes.total(sum(weights)) / self.processes.world
         loss = torch.zeros((), device=self.mixed.device)
@@ -122,11 +130,8 @@ class Update:
 
     def prepared(self, one: Batch) -> Batch:
         """Return a part of a batch as the loss wants it: loaded, and on the device."""
-        loaded = self.task.load(one) if isinstance(self.task, Loading) else one
+        loaded = one if self._load is None else self._load(one)
         return moved(loaded, self.mixed.device, channels_last=self.channels_last)
-
-    def _weight(self, one: Batch) -> float:
-        return self.task.weight(one) if isinstance(self.task, Weighted) else float(size(one))
 
 
 @dataclass(frozen=True)
