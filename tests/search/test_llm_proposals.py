@@ -140,6 +140,15 @@ def test_requests_stop_at_ten_unless_told_otherwise() -> None:
     assert proposals.events["over_budget"] == 3
 
 
+def test_a_model_that_gives_nothing_three_times_is_asked_at_every_tenth_trial_only() -> None:
+    llm = mute()
+    proposals = LanguageProposals(llm, space=SPACE, max_requests=99)
+    for number in range(1, 22):
+        assert proposals(Told(number=number), [], 2) == []
+    assert len(llm.requests) == 2 * (3 + 2)  # three turns, then those of trials 10 and 20; each with a repair
+    assert "in a row" in proposals.why
+
+
 def test_a_space_that_nobody_stated_is_learned_with_its_conditions() -> None:
     llm = useless()
     assert LanguageProposals(llm)(Told(), [], 2) == []

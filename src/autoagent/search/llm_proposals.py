@@ -16,6 +16,7 @@ from autoagent.search.language.evidence import gather
 from autoagent.search.language.known import KnownSpace, Params
 from autoagent.search.language.ledger import Entry, Ledger
 from autoagent.search.language.replies import configs_reply
+from autoagent.search.language.sampling import PATIENCE, RETRY_EVERY
 from autoagent.search.language.turn import Turn
 from autoagent.search.language.voice import Voice
 from autoagent.space import Space
@@ -48,7 +49,8 @@ class LanguageProposals:
 
     The model sees the space in words, the best 5 and the latest 10 trials, failures as failures, and as much of the
     task as ``level`` allows. What it answers is repaired where there is one way, dropped where there is none, and kept
-    only where it is new after rounding. It raises for nothing that a model or an endpoint does.
+    only where it is new after rounding. It raises for nothing that a model or an endpoint does; after three answers in a
+    row without anything usable it is asked at every tenth trial only.
 
     Source: LLAMBO's warm start, arXiv:2402.03921, section 4 (no, partial and full context).
     Differs: it may be asked again, with the state of the search in place of the whole history.
@@ -82,6 +84,7 @@ class LanguageProposals:
         """
         self.events: Counter[str] = Counter()
         self.why = ""
+        self._failures = 0
         self._llm = llm
         self._space = KnownSpace.from_space(space) if isinstance(space, Space) else space or KnownSpace({})
         self._task = task or TaskContext()
@@ -103,6 +106,9 @@ class LanguageProposals:
         if not turn.space.distributions:
             self.why = "nothing is known of the space yet"
             return []
+        if self._failures >= PATIENCE and context.number % RETRY_EVERY:
+            self.why = f"nothing usable came back {self._failures} times in a row"
+            return []
         reply = turn.voice.ask(
             "search/proposals" if turn.valued else "search/warm_start",
             self._shown(turn, context, count),
@@ -113,6 +119,7 @@ class LanguageProposals:
         )
         found = [] if reply is None else turn.legal(reply.configs)[:count]
         self.events.update(entry.events)
+        self._failures = 0 if found else self._failures + 1
         self.why = "" if found else entry.why or "no usable configuration"
         return found
 

@@ -22,8 +22,8 @@ from autoagent.search.language.voice import Voice
 from autoagent.space import Space
 
 PREDICTED = "predicted"  # user attribute of a trial with what a model expected of it; nothing in it was measured
-_PATIENCE = 3  # trials in a row for nothing before the model is left alone
-_RETRY_EVERY = 10  # trials after which it is tried again
+PATIENCE = 3  # trials in a row for nothing before the model is left alone
+RETRY_EVERY = 10  # trials after which it is tried again
 INITIAL = "initial"  # why a classical sampler proposes where the method itself begins so: no fallback
 
 
@@ -134,7 +134,7 @@ class LanguageSampler(BaseSampler):
 
     def _asked(self, turn: Turn) -> list[Params]:
         if _is_left_alone(turn):
-            turn.entry.why = f"nothing usable came back in {_PATIENCE} trials in a row"
+            turn.entry.why = f"nothing usable came back in {PATIENCE} trials in a row"
             return []
         found = self.propose(turn)
         if not found:
@@ -173,6 +173,6 @@ class LanguageSampler(BaseSampler):
 def _is_left_alone(turn: Turn) -> bool:
     """Say whether the model failed so often in a row that this trial should not spend time and money on it."""
     entries = [turn.ledger.entries[number] for number in sorted(turn.ledger.entries)]
-    asked = [entry for entry in entries if entry.events["requests"]][-_PATIENCE:]
-    failed = len(asked) == _PATIENCE and all(entry.events["fallbacks"] for entry in asked)
-    return failed and turn.number % _RETRY_EVERY != 0
+    asked = [entry for entry in entries if entry.events["requests"]][-PATIENCE:]
+    failed = len(asked) == PATIENCE and all(entry.events["fallbacks"] for entry in asked)
+    return failed and turn.number % RETRY_EVERY != 0
