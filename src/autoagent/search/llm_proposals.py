@@ -49,8 +49,8 @@ class LanguageProposals:
 
     The model sees the space in words, the best 5 and the latest 10 trials, failures as failures, and as much of the
     task as ``level`` allows. What it answers is repaired where there is one way, dropped where there is none, and kept
-    only where it is new after rounding. It raises for nothing that a model or an endpoint does; after three answers in a
-    row without anything usable it is asked at every tenth trial only.
+    only where it is new after rounding. It raises for nothing that a model or an endpoint does; after three answers
+    in a row without anything usable it is asked at every tenth trial only.
 
     Source: LLAMBO's warm start, arXiv:2402.03921, section 4 (no, partial and full context).
     Differs: it may be asked again, with the state of the search in place of the whole history.
