@@ -97,7 +97,7 @@ class Grid:
         if not names:
             return {}
         at = pd.DatetimeIndex(self.times(numbers))
-        read: dict[str, Any] = {"minute_of_day": at.hour * 60 + at.minute, "weekday": at.dayofweek, "day": at.day}
+        read: dict[str, Any] = {"minute_of_day": at.hour * 60 + at.minute, "weekday": at.day_of_week, "day": at.day}
         read |= {"month": at.month, "week": at.isocalendar().week}
         return {name: np.asarray(read[name], dtype=np.float64) for name in names}
 

@@ -66,7 +66,7 @@ def _of_dates(ordered: Sequence[pd.Series]) -> Grid:
     usual = float(np.median(gaps))
     if usual >= 27 * 86_400 and (grid := _of_months(all_times, ordered)) is not None:
         return grid
-    weekdays = all_times.dt.dayofweek
+    weekdays = all_times.dt.day_of_week
     midnight = bool((all_times.dt.normalize() == all_times).all())
     if midnight and usual == 86_400 and not (weekdays >= 5).any() and all_times.nunique() > 10:
         return Grid("business")
