@@ -6,6 +6,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 from tests.search.vector_pasts import MIXED, SQUARE, past_of, seen
 
+from autoagent.search.samplers import SAMPLERS
 from autoagent.search.samplers.members import member_of, next_member, noted, position, stratified
 from autoagent.search.samplers.vectors import Past, Step, VectorSampler
 
@@ -132,3 +133,22 @@ def test_an_exhausted_space_is_repeated_instead_of_hanging() -> None:
     study.optimize(lambda trial: float(trial.suggest_int("n", 0, 1)), n_trials=6)
     assert {trial.params["n"] for trial in study.trials} == {0, 1}
     assert len(study.get_trials(states=[TrialState.COMPLETE])) == 6
+
+
+@pytest.mark.parametrize("name", ["pso", "cem", "de", "dehb", "coordinate"])
+def test_threads_share_a_sampler(name: str) -> None:
+    build = SAMPLERS[name].load()
+    assert callable(build)
+    study = optuna.create_study(sampler=build(seed=0))
+    study.optimize(_objective, n_trials=16, n_jobs=4)
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 16
+
+
+def test_what_is_remembered_of_one_study_is_not_taken_for_another() -> None:
+    sampler = VectorSampler("test", _middle, seed=0)
+    for loss in (1.0, 2.0):
+        study = optuna.create_study(sampler=sampler)
+        study.optimize(lambda trial, loss=loss: loss * trial.suggest_float("x", 0, 1), n_trials=3)
+        fresh = optuna.create_study(sampler=VectorSampler("test", _middle, seed=0))
+        fresh.optimize(lambda trial, loss=loss: loss * trial.suggest_float("x", 0, 1), n_trials=3)
+        assert [t.params for t in study.trials] == [t.params for t in fresh.trials]

@@ -108,6 +108,8 @@ class VectorSampler(BaseSampler):
         self._propose = propose
         self._seed = seed
         self._first = first
+        self._known: dict[int, Known] = {}  # only what can be read again: it saves reading it
+        self._known_of: tuple[object, ...] = ()
 
     def reseed_rng(self) -> None:
         """Take a new seed, for a copy of the sampler in another process."""
@@ -132,7 +134,7 @@ class VectorSampler(BaseSampler):
         if not search_space:
             return {}
         others = [seen for seen in observations(study) if seen.number != trial.number]
-        past = read_past(others, search_space, self.notes(study), trial.number)
+        past = read_past(others, search_space, self.notes(study), trial.number, self._remembered(study, search_space))
         rng = np.random.default_rng([self._seed, trial.number])
         for _ in range(_TRIES):
             step = self._propose(past, rng)
@@ -151,10 +153,25 @@ class VectorSampler(BaseSampler):
         known = self._first(param_name, param_distribution, rng) if self._first else None
         return Encoding({param_name: param_distribution}).random(rng)[param_name] if known is None else known
 
+    def _remembered(self, study: Study, space: dict[str, BaseDistribution]) -> dict[int, Known]:
+        of = (study._storage, study._study_id, space)
+        if len(self._known_of) != 3 or self._known_of[0] is not of[0] or self._known_of[1:] != of[1:]:
+            self._known, self._known_of = {}, of
+        return self._known
+
     def notes(self, study: Study) -> dict[int, Mapping[str, Any]]:
         """Return what the method noted, by trial number."""
         trials = study.get_trials(deepcopy=False)
         return {other.number: other.system_attrs[self._key] for other in trials if self._key in other.system_attrs}
+
+
+@dataclass(frozen=True)
+class Known:
+    """An ended trial as a vector, with its identity: the parameters of the space that it used, and their values."""
+
+    point: Array
+    names: tuple[str, ...]
+    key: tuple[object, ...]
 
 
 def read_past(
@@ -162,6 +179,7 @@ def read_past(
     space: Mapping[str, BaseDistribution],
     notes: Mapping[int, Mapping[str, Any]],
     number: int,
+    known: dict[int, Known] | None = None,
 ) -> Past:
     """Return the trials that did not fail as vectors, ranked.
 
@@ -170,21 +188,21 @@ def read_past(
         space: every parameter that may be proposed.
         notes: of the method, by trial number.
         number: of the trial to propose.
+        known: trials that ended before, of the same study and space; those of now are added.
     """
-    encoding = Encoding(space)
-    blocks = encoding.blocks
-    kept = [one for one in seen if one.state != "failed"]
-    points = np.full((len(kept), encoding.width), np.nan)
-    for row, one in enumerate(kept):
-        legal = {name: value for name, value in one.params.items() if name in space and is_legal(space[name], value)}
-        whole = encoding.encode(legal)
-        for name in legal:
-            points[row, blocks[name]] = whole[blocks[name]]
-    losses = np.array([np.nan if one.loss is None else one.loss for one in kept])
-    known = [notes.get(one.number, {}) for one in kept]
-    return Past(
-        space, encoding, blocks, points, losses, rank(kept), known, number, notes.get(number, {}), _tried(seen, space)
-    )
+    encoding, memory = Encoding(space), {} if known is None else known
+    read = [memory.get(one.number) or _read(one, space, encoding) for one in seen]
+    memory |= {one.number: as_read for one, as_read in zip(seen, read, strict=True) if one.state != "running"}
+    tried: dict[tuple[str, ...], set[tuple[object, ...]]] = {}
+    for one, as_read in zip(seen, read, strict=True):
+        if as_read.names and (one.state != "running" or len(as_read.names) == len(space)):  # it may still ask for more
+            tried.setdefault(as_read.names, set()).add(as_read.key)
+    kept = [(one, as_read) for one, as_read in zip(seen, read, strict=True) if one.state != "failed"]
+    points = np.array([as_read.point for _, as_read in kept]).reshape(-1, encoding.width)
+    losses = np.array([np.nan if one.loss is None else one.loss for one, _ in kept])
+    noted = [notes.get(one.number, {}) for one, _ in kept]
+    ranks = rank([one for one, _ in kept])
+    return Past(space, encoding, encoding.blocks, points, losses, ranks, noted, number, notes.get(number, {}), tried)
 
 
 def rank(seen: Sequence[Observation]) -> Array:
@@ -207,13 +225,14 @@ def is_legal(distribution: BaseDistribution, value: object) -> bool:
         return False
 
 
-def _tried(seen: Sequence[Observation], space: Mapping[str, BaseDistribution]) -> dict[tuple[str, ...], set[Any]]:
-    groups: dict[tuple[str, ...], set[Any]] = {}
-    for one in seen:
-        names = tuple(sorted(name for name in one.params if name in space))
-        if names and (one.state != "running" or len(names) == len(space)):  # it may still ask for more
-            groups.setdefault(names, set()).add(_key(one.params, names))
-    return groups
+def _read(one: Observation, space: Mapping[str, BaseDistribution], encoding: Encoding) -> Known:
+    used = {name: value for name, value in one.params.items() if name in space}
+    legal = {name: value for name, value in used.items() if is_legal(space[name], value)}
+    whole, point = encoding.encode(legal), np.full(encoding.width, np.nan)
+    for name in legal:
+        point[encoding.blocks[name]] = whole[encoding.blocks[name]]
+    names = tuple(sorted(used))
+    return Known(point, names, _key(used, names))
 
 
 def _key(params: Mapping[str, Any], names: Sequence[str]) -> tuple[object, ...]:
