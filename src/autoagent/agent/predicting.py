@@ -7,10 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from autoagent.agent.api import load
+from autoagent.data.images.reading import rows_to_predict
 from autoagent.data.readers import read_table
 from autoagent.errors import DataError
 from autoagent.forecasting import Forecaster, shown
-from autoagent.inference import InputError, answer
+from autoagent.inference import InputError, Model, answer, image_column
 
 
 def predict_file(run: Path, rows: Path | None, *, lenient: bool = False) -> tuple[pd.DataFrame, list[str]]:
@@ -30,6 +31,9 @@ def predict_file(run: Path, rows: Path | None, *, lenient: bool = False) -> tupl
         return _forecast(model, rows)
     if rows is None:
         raise DataError("give a file of rows to predict; only a model of series has a history of its own")
+    column = image_column(model.facts["roles"])
+    if column is not None:
+        return _predict_images(model, rows, column, lenient=lenient)
     table = read_table(rows)
     lost = [repair for repair in table.repairs if repair.endswith("were left out")]
     if lost:  # the answers would not stand beside their rows
@@ -39,6 +43,14 @@ def predict_file(run: Path, rows: Path | None, *, lenient: bool = False) -> tupl
         return answer(model, table.frame), [*table.repairs, *notes]
     except InputError as error:
         raise DataError(f"{str(rows)!r} does not fit the model:\n{error}") from error
+
+
+def _predict_images(model: Model, path: Path, column: str, *, lenient: bool) -> tuple[pd.DataFrame, list[str]]:
+    try:
+        rows, notes = rows_to_predict(path, column)
+        return answer(model, rows), [*notes, *model.check(rows, lenient=lenient)]
+    except (InputError, OSError, ValueError, KeyError) as error:
+        raise DataError(f"{str(path)!r} does not fit the model:\n{error}") from error
 
 
 def _forecast(model: Forecaster, rows: Path | None) -> tuple[pd.DataFrame, list[str]]:

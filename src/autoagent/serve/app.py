@@ -20,8 +20,9 @@ from starlette.requests import ClientDisconnect
 
 from autoagent.errors import UserError
 from autoagent.forecasting import Forecaster
-from autoagent.inference import NUMBER_LIMIT, InputError, Model
+from autoagent.inference import NUMBER_LIMIT, InputError, Model, image_column
 from autoagent.serve.forecast import Forecasts, answer_history, history_body, welcome
+from autoagent.serve.images import FILE_TYPES, image_schema, one_image, with_images
 
 if TYPE_CHECKING:
     from starlette.middleware.base import RequestResponseEndpoint
@@ -105,9 +106,14 @@ def build_app(model: Model, *, token: str | None = None, body_s: float = BODY_S)
         return app
 
     @app.post("/predict", dependencies=[Depends(check)], responses=_REFUSALS, openapi_extra=_body_schema(model))
-    def predict(body: Annotated[bytes, Depends(_read_body)]) -> Predictions:
+    def predict(
+        body: Annotated[bytes, Depends(_read_body)], content_type: Annotated[str, Header()] = ""
+    ) -> Predictions:
+        roles = model.facts["roles"]
         try:
-            return _predict(model, pd.DataFrame(read_rows(body, columns=list(model.facts["roles"]))))
+            if content_type.startswith(FILE_TYPES):
+                return _predict(model, pd.DataFrame(one_image(body, roles)))
+            return _predict(model, pd.DataFrame(with_images(read_rows(body, columns=list(roles)), roles)))
         except InputError as error:
             raise HTTPException(422, str(error)) from error
 
@@ -175,6 +181,8 @@ def row_schema(model: Model) -> dict[str, Any]:
         name: {**column, **bounds.get(model.facts["roles"].get(name, ""), {})}
         for name, column in model.schema.get("properties", {}).items()
     }
+    if (image := image_column(model.facts["roles"])) is not None:
+        columns[image] = image_schema(columns.get(image, {}))
     return {**model.schema, "properties": columns}
 
 

@@ -10,11 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autoagent.data.images.arrays import as_bytes, is_idx, labels_beside, read_idx
-from autoagent.data.images.folders import Found, by_class, find, from_rows, is_inside, table_beside
+from autoagent.data.images.folders import by_class, find, from_rows, is_inside, table_beside
 from autoagent.data.images.look import look, look_at_arrays, skipped
 from autoagent.data.images.source import COLUMN, TARGET, ImageSource
 from autoagent.data.table import Table
 from autoagent.errors import DataError
+from autoagent.inference import read_rows
 
 
 def read_folder(root: Path) -> Table | Path:
@@ -78,16 +79,31 @@ def read_idx_pair(path: Path) -> Table:
     return read_pairs(read_idx(path), read_idx(labels_beside(path)), path)
 
 
-def rows_to_predict(root: Path) -> Found:
-    """Return the images of a folder that has no labels.
+def rows_to_predict(path: Path, column: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return images to predict, labelled or not, and what was left out.
+
+    Args:
+        path: a folder, an image, an array file, or a table with a column of paths beside it.
+        column: the model's column of images.
 
     Raises:
         DataError: there are none.
     """
-    found = find(root)
-    if not found.images:
-        raise DataError(f"{str(root)!r} is a folder without images")
-    return found
+    if path.is_dir():
+        found = find(path)
+        if not found.images:
+            raise DataError(f"{str(path)!r} is a folder without images")
+        rows = pd.DataFrame({column: found.images})
+        rows.attrs["root"] = str(path)
+        return rows, found.notes
+    if is_idx(path) and path.is_file():
+        pixels, notes = as_bytes(read_idx(path), name=path.name)
+        return pd.DataFrame({column: pd.Series(list(pixels), dtype=object)}), notes
+    if path.suffix.lower() == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            pixels, notes = as_bytes(arrays["X"], name=path.name)
+        return pd.DataFrame({column: pd.Series(list(pixels), dtype=object)}), notes
+    return read_rows(path, column=column), []
 
 
 def _looked_at(

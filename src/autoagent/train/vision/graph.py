@@ -203,6 +203,11 @@ def _concatenated(graph: OnnxGraph, module: Any, arguments: list[Any], words: Ma
     return graph.add("Concat", *arguments[0], axis=int(axis))
 
 
+def _zero_pad(graph: OnnxGraph, pad: Any, arguments: list[Any], _: Mapping[str, Any]) -> str:  # noqa: ANN401
+    left, right, top, bottom = pad.padding
+    return graph.add("Pad", arguments[0], graph.constant([0, 0, top, left, 0, 0, bottom, right], np.int64))
+
+
 _HARD_SIGMOID = {"alpha": 1 / 6, "beta": 0.5}
 _MODULES: dict[type, Write] = {
     nn.BatchNorm2d: _norm,
@@ -211,6 +216,7 @@ _MODULES: dict[type, Write] = {
     nn.AdaptiveAvgPool2d: _mean_pool,
     nn.Flatten: _flatten,
     nn.Dropout: _same,
+    nn.ZeroPad2d: _zero_pad,
     nn.Identity: _same,
     nn.ReLU: _one("Relu"),
     nn.ReLU6: _clipped(6.0),
