@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -139,18 +139,6 @@ class LanguageProposals:
         )
 
     def _shown(self, turn: Turn, context: Situation, count: int) -> dict[str, object]:
-        evidence = gather(turn.trials, turn.space, maximize=turn.maximize)
         task = replace(self._task, facts={**context.facts, **self._task.facts})
-        return {
-            "metric": self._task.metric,
-            "maximize": turn.maximize,
-            "task": task.shown(self._level),
-            "parameters": turn.space.words(),
-            "names": list(turn.space.words()),
-            "best": evidence.best,
-            "latest": evidence.latest,
-            "failed": evidence.failed,
-            "num_done": evidence.num_done,
-            "num_running": evidence.num_running,
-            "count": count,
-        }
+        evidence = gather(turn.trials, turn.space, maximize=turn.maximize)
+        return {**turn.said(task, self._level), **asdict(evidence), "count": count}

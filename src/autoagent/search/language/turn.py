@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial
 
 from autoagent.search.encoding import Encoding
 from autoagent.search.history import Observation
+from autoagent.search.language.cards import Level, TaskContext
 from autoagent.search.language.evidence import by_value
 from autoagent.search.language.known import KnownSpace, Params
 from autoagent.search.language.ledger import Entry, Ledger
@@ -72,6 +73,17 @@ class Turn:
     def valued(self) -> list[Observation]:
         """The trials with a value, best first."""
         return by_value(self.trials)
+
+    def said(self, task: TaskContext, level: Level) -> dict[str, object]:
+        """Return what every prompt says: the metric and its direction, the task, and the parameters in words."""
+        words = self.space.words()
+        return {
+            "metric": task.metric,
+            "maximize": self.maximize,
+            "task": task.shown(level),
+            "parameters": words,
+            "names": list(words),
+        }
 
     def seed(self) -> int:
         """Return a fresh seed for one request."""

@@ -7,7 +7,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from optuna import Study
@@ -101,18 +101,9 @@ class AutoMLGPTSampler(LanguageSampler):
     def _shown(self, turn: Turn) -> dict[str, object]:
         evidence = gather(turn.trials, turn.space, maximize=turn.maximize)
         near = nearest(self.context.data_card, self._archive)
-        return {
-            "metric": self.context.metric,
-            "maximize": turn.maximize,
-            "task": self.context.shown("full"),
-            "known": [{"data card": without_test_figures(row.card), "config": dict(row.config)} for row in near],
-            "parameters": turn.space.words(),
-            "names": list(turn.space.words()),
-            "best": evidence.best,
-            "latest": evidence.latest,
-            "failed": evidence.failed,
-            "count": self._per_request,
-        }
+        known = [{"data card": without_test_figures(row.card), "config": dict(row.config)} for row in near]
+        shown = {**turn.said(self.context, "full"), **asdict(evidence)}
+        return {**shown, "known": known, "count": self._per_request}
 
 
 def nearest(card: Mapping[str, Any], archive: Sequence[Archived], *, count: int = _NEAREST) -> list[Archived]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from optuna.samplers import BaseSampler
@@ -84,16 +85,7 @@ class HPOLlamaSampler(LanguageSampler):
 
     def _opening(self, turn: Turn, earlier: Sequence[Observation]) -> dict[str, object]:
         evidence = gather(earlier, turn.space, maximize=turn.maximize)
-        return {
-            "metric": self.context.metric,
-            "maximize": turn.maximize,
-            "task": self.context.shown("full"),
-            "parameters": turn.space.words(),
-            "names": list(turn.space.words()),
-            "best": evidence.best,
-            "latest": evidence.latest,
-            "failed": evidence.failed,
-        }
+        return {**turn.said(self.context, "full"), **asdict(evidence)}
 
     def _result(self, turn: Turn, trial: Observation, told: Sequence[Observation]) -> dict[str, object]:
         best = gather(told, turn.space, maximize=turn.maximize, top=1, last=0).best

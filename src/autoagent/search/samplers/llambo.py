@@ -226,13 +226,7 @@ class LLAMBOSampler(LanguageSampler):
         return (numbers + [math.nan] * len(queries))[: len(queries)]
 
     def _shared(self, turn: Turn) -> dict[str, object]:
-        return {
-            "metric": self.context.metric,
-            "maximize": turn.maximize,
-            "task": self.context.shown(self.options.level),
-            "parameters": turn.space.words(),
-            "names": list(turn.space.words()),
-        }
+        return turn.said(self.context, self.options.level)
 
     def _examples(self, turn: Turn, *, labelled: bool = False) -> list[dict[str, Any]]:
         """Return the trials to learn from in a fresh order, each with its value or its label."""

@@ -6,6 +6,7 @@ from optuna.samplers import BaseSampler
 
 from autoagent.llm.client import LLM
 from autoagent.prompts.search_replies import ConfigsReply
+from autoagent.search.language.cards import TaskContext
 from autoagent.search.language.evidence import row_of
 from autoagent.search.language.known import KnownSpace, Params
 from autoagent.search.language.replies import configs_reply
@@ -49,9 +50,7 @@ class OPROSampler(LanguageSampler):
         """Return the usable configurations of one reply."""
         shown = reversed(turn.valued[: self._memory])
         context = {
-            "maximize": turn.maximize,
-            "parameters": turn.space.words(),
-            "names": list(turn.space.words()),
+            **turn.said(TaskContext(), "none"),
             "history": [row_of(trial, turn.space, maximize=turn.maximize) for trial in shown],
             "count": self._per_request,
         }
