@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
 import math
 import random
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +20,7 @@ from torch import Tensor, nn
 from autoagent.errors import DataError, Diverged, TrialFailed, UserError
 from autoagent.train.engine import Settings, fit
 from autoagent.train.optims import OPTIMS
-from autoagent.train.rungs import CurvePruned
+from autoagent.train.rungs import CurvePruned, Watch
 
 _SHORT = Settings(steps=40, batch=32, precision="fp32", lr=0.01)
 
@@ -144,13 +148,13 @@ def test_no_time_is_a_refusal_too(seconds: float) -> None:
     assert caught.value.kind == "timeout"
 
 
-def test_a_report_can_end_a_training() -> None:
-    def prune(step: int, value: float, progress: float | None = None) -> None:
-        if progress is not None and progress > 0.3:
-            raise CurvePruned(f"{value} at {step}")
-
-    with pytest.raises(CurvePruned):
-        fit(Blobs(), _SHORT, report=prune)
+def test_a_curve_is_streamed_and_ended_at_a_rung() -> None:
+    file = io.StringIO()
+    with pytest.raises(CurvePruned, match="at 0.4, needed 0.01"):
+        fit(Blobs(), _SHORT, report=Watch(file, 0, rungs=(0.2, 0.4, 0.6), floors=(9.0, 0.01, 9.0)))
+    lines = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6, 8, 10, 12, 14, 16]
+    assert all(line["value"] > 0 for line in lines)
 
 
 def test_a_task_without_batches_is_refused() -> None:
@@ -220,3 +224,11 @@ def test_a_validation_that_is_not_finite_rolls_back_and_the_last_one_is_repeated
 def test_energy_is_a_number_or_not_measured() -> None:
     found = fit(Blobs(), _SHORT).facts["energy_wh"]
     assert found is None or found >= 0
+
+
+def test_the_program_on_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "train.md").read_text(encoding="utf-8")
+    program = re.search(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert program is not None
+    exec(program[1].replace("seconds=10", "steps=20"), {})
+    assert capsys.readouterr().out.count(",") == 19  # of twenty validations
