@@ -103,25 +103,24 @@ def overhead(rounds: int) -> list[Line]:
 def resume(kills: int) -> list[Line]:
     """Kill trainings with signal 9 at random moments, let them go on, and compare with one that was left alone."""
     lines, rng = [], random.Random(0)
-    for name in ("perceptron", "convolutions", "transformer"):
-        for bits in (32, 8, 4):
-            with tempfile.TemporaryDirectory() as folder:
-                whole = _child(name, bits, Path(folder) / "whole", None)
-                lives = 0
-                while lives < kills and _child(name, bits, Path(folder) / "cut", rng.uniform(0.0, 2.0)) is None:
-                    lives += 1
-                cut = _child(name, bits, Path(folder) / "cut", None)
-            assert whole is not None
-            assert cut is not None
-            same = whole["curve"] == cut["curve"] and whole["weights"] == cut["weights"]
-            lines.append({"task": name, "bits": bits, "killed": lives, "resumes": cut["resumes"], "identical": same})
-            print(lines[-1], flush=True)
+    for name, size in (("perceptron", 32), ("convolutions", 8), ("transformer", 4)):
+        with tempfile.TemporaryDirectory() as folder:
+            whole = _child(name, size, Path(folder) / "whole", None)
+            lives = 0
+            while lives < kills and _child(name, size, Path(folder) / "cut", rng.uniform(0.0, 4.0)) is None:
+                lives += 1
+            cut = _child(name, size, Path(folder) / "cut", None)
+        assert whole is not None
+        assert cut is not None
+        same = whole["curve"] == cut["curve"] and whole["weights"] == cut["weights"]
+        lines.append({"task": name, "bits": size, "killed": lives, "resumes": cut["resumes"], "identical": same})
+        print(lines[-1], flush=True)
     return lines
 
 
-def _child(name: str, bits: int, folder: Path, kill_after_s: float | None) -> Line | None:
+def _child(name: str, size: int, folder: Path, kill_after_s: float | None) -> Line | None:
     """Train in a process of its own; kill it so long after its first step, if asked to, and return what it says."""
-    command = [sys.executable, __file__, "child", name, str(bits), str(folder)]
+    command = [sys.executable, __file__, "child", name, str(size), str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert process.stdout is not None
     process.stdout.readline()
@@ -133,7 +132,7 @@ def _child(name: str, bits: int, folder: Path, kill_after_s: float | None) -> Li
     return json.loads(said[-1]) if said and process.returncode == 0 else None
 
 
-def child(name: str, bits: int, folder: Path) -> None:
+def child(name: str, size: int, folder: Path) -> None:
     """Train with a checkpoint at every validation; say when it begins, and what came of it."""
     began = False
 
@@ -143,7 +142,7 @@ def child(name: str, bits: int, folder: Path) -> None:
             print("training", flush=True)
         began = True
 
-    settings = replace(PLAIN, steps=240, validations=60, state_bits=bits, ema=0.05, checkpoint_s=0.0)
+    settings = replace(PLAIN, steps=240, validations=60, state_bits=size, ema=0.05, checkpoint_s=0.0)
     outcome = fit(TASKS[name](0), settings, report=report, checkpoint=folder)
     if not began:
         print("over already", flush=True)

@@ -150,7 +150,7 @@ def test_no_time_is_a_refusal_too(seconds: float) -> None:
 
 def test_a_curve_is_streamed_and_ended_at_a_rung() -> None:
     file = io.StringIO()
-    with pytest.raises(CurvePruned, match="at 0.4, needed 0.01"):
+    with pytest.raises(CurvePruned, match=r"at 0\.4, needed 0\.01"):
         fit(Blobs(), _SHORT, report=Watch(file, 0, rungs=(0.2, 0.4, 0.6), floors=(9.0, 0.01, 9.0)))
     lines = [json.loads(line) for line in file.getvalue().splitlines()]
     assert [line["step"] for line in lines] == [2, 4, 6, 8, 10, 12, 14, 16]
