@@ -27,6 +27,7 @@ LAG = "lag_"
 SEPARATOR = " / "  # between the keys of a series in its name
 MAX_POINTS = 2_000_000  # of one series on its grid; more is a stamp far off
 _SEASON_LAGS = 3
+_SMOOTHINGS, _SMOOTHED = (20, 50), 48  # percent of the latest value, and points, of exponential smoothing
 _TINY = 1e-9
 
 
@@ -147,7 +148,7 @@ class Framing:
     @property
     def context(self) -> int:
         """The last points of a series that its rows can depend on."""
-        return max(4 * self.season, 24, self.lags, *self.seasons) + 1
+        return max(4 * self.season, _SMOOTHED, self.lags, *self.seasons) + 1
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``json`` can write."""
@@ -170,10 +171,14 @@ class Framing:
     def roles(self) -> dict[str, str]:
         """Return the role of each column of the rows, in their order."""
         numbers = [NAIVE, "step", *(f"{LAG}{i}" for i in range(1, self.lags + 1))]
-        numbers += [f"season_{i}" for i in range(2, _SEASON_LAGS + 1)] + ["season_mean"]
+        numbers += [f"season_{i}" for i in range(2, _SEASON_LAGS + 1)] + ["season_mean", "season_drift"]
         numbers += [f"season{period}" for period in self.seasons[1:]]
         numbers += [f"{name}_{w}" for w in self._spans() for name in ("mean", "spread", "low", "high")]
-        numbers += ["slope", "size", *(f"calendar:{name}" for name in self.grid.calendar())]
+        numbers += [f"smooth_{share}" for share in _SMOOTHINGS] + [
+            "slope",
+            "size",
+            *(f"calendar:{name}" for name in self.grid.calendar()),
+        ]
         numbers += ["phase"] * (self.season > 1)
         numbers += [f"known:{name}" for name, role in self.known.items() if role == "numeric"]
         numbers += [f"{how}:{name}" for name in self.past for how in ("past", "past_mean")]
@@ -401,6 +406,9 @@ def _seasonal(values: Array, at: Whole, steps: Whole, framing: Framing, shift: A
     found = {NAIVE: np.where(np.isnan(first), 0.0, first)}
     found |= {f"season_{back + 1}": read(framing.season, back, values) for back in range(1, _SEASON_LAGS)}
     found["season_mean"] = _means(np.column_stack(list(found.values())))
+    change = _means(_window(values, at, framing.season)) - _means(_window(values, at - framing.season, framing.season))
+    cycles = -(-steps // framing.season)
+    found["season_drift"] = found[NAIVE] + np.where(np.isnan(change), 0.0, change) * cycles / unit
     return found | {f"season{period}": read(period, 0, values) for period in framing.seasons[1:]}
 
 
@@ -417,6 +425,10 @@ def _recent(values: Array, origins: Whole, framing: Framing, shift: Array, unit:
         found[f"spread_{span}"] = np.sqrt(_means((window - mean[:, None]) ** 2))
         found[f"low_{span}"] = np.where(any_known, np.where(known, window, np.inf).min(axis=1), np.nan)
         found[f"high_{span}"] = np.where(any_known, np.where(known, window, -np.inf).max(axis=1), np.nan)
+    window = (_window(values, origins, _SMOOTHED) - shift[:, None]) / unit[:, None]
+    for share in _SMOOTHINGS:
+        weight = np.where(np.isnan(window), 0.0, (1 - share / 100) ** np.arange(_SMOOTHED))
+        found[f"smooth_{share}"] = (weight * np.nan_to_num(window)).sum(axis=1) / np.maximum(weight.sum(axis=1), _TINY)
     span = max(2 * framing.season, 8)
     window = (_window(values, origins, span) - shift[:, None]) / unit[:, None]
     place = np.where(np.isnan(window), np.nan, -np.arange(span, dtype=np.float64))

@@ -43,6 +43,8 @@ def read_fields(sentence: Sentence, evidence: DataEvidence) -> Fields:
     series = list(read_series_words(sentence, evidence.names)) if _forecasts(task) else []
     taken = {name for found in series if isinstance(found.value, list) for name in found.value}
     columns = list(read_columns(sentence, [name for name in evidence.names if name not in taken]))
+    if any(found.key == "data.target" for found in series):
+        columns = [found for found in columns if found.key != "data.target"]
     findings = [
         *task,
         *paths,

@@ -17,6 +17,7 @@ _EACH = re.compile(
     r"(?:\b(?:for|of|in|at)\s+(?:each|every|all|all the|any)|\bper|\bby|\beach|\bevery)\s+(?:single\s+)?\"?$"
 )
 _EACH_UNKNOWN = re.compile(r"(?:\bper|\bfor (?:each|every))\s+(?:single\s+)?([a-z]\w*_\w+)")
+_AMOUNT_OF = re.compile(r"\b(?:next|coming|following)\s+(?:\d+\s+)?\w+\s+(?:of|for)\s+(?:the\s+|our\s+|my\s+)?\"?$")
 _UNIT = r"(hour|day|week|month|quarter|year)"
 _SEASON = (
     re.compile(rf"\b(?:against|relative to|scaled by|compared (?:to|with)|versus|vs\.?)\s+(?:the\s+)?(?:last|previous|same \w+ (?:last|the previous)|prior)\s+{_UNIT}\b"),
@@ -39,7 +40,7 @@ _AHEAD_BEFORE = re.compile(
 
 
 def read_series_words(sentence: Sentence, names: Sequence[str] = ()) -> Iterator[Finding]:
-    """Find series keys, the season, and columns that are known ahead; only of a request to forecast.
+    """Find series keys, the season, what "the next 14 days of" it is, and columns that are known ahead.
 
     Args:
         sentence: cleaned.
@@ -52,6 +53,9 @@ def read_series_words(sentence: Sentence, names: Sequence[str] = ()) -> Iterator
     ):
         if chosen:
             yield Finding(key, list(dict.fromkeys(m.name for m in chosen)), chosen[0].start, chosen[-1].end)
+    target = next((m for m in mentions if _AMOUNT_OF.search(sentence.before(m.start))), None)
+    if target is not None:
+        yield Finding("data.target", target.name, target.start, target.end)
     if not names and (match := _EACH_UNKNOWN.search(sentence.clean)):
         yield Finding("data.series_keys", [sentence.words(*match.span(1))], *match.span(1))
     yield from _season(sentence)
