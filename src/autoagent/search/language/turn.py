@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from autoagent.search.language.repair import repair
 from autoagent.search.language.voice import Voice
 
 LOG = "log"  # user attribute of a trial with the text of its training log
+_QUEUES = 3  # replies whose configurations may still wait: trials that run at once ask at once
 _TOKENS_A_VALUE = 24
 _MOST_TOKENS = 6000
 
@@ -136,20 +137,22 @@ class Turn:
         ]
 
     def queued(self) -> Params | None:
-        """Return the next untried configuration of the latest reply that gave several, or None.
+        """Return the next untried configuration of a reply that gave several, the latest reply first, or None.
 
         Trials that run at once take different ones, without a word between them.
         """
         asked = [number for number, entry in self.ledger.entries.items() if entry.queue and number < self.number]
         if not asked:
             return None
-        queue = list(self.ledger.entries[max(asked)].queue)
-        place = min(self.number - max(asked) - 1, len(queue))
-        quiet = replace(self, entry=Entry())  # what was counted when the reply came is not counted again
-        for row in [*queue[place:], *queue[:place]]:
-            usable = quiet.legal([row["config"]])
-            if usable:
+        seen = self.tried()
+        for number in sorted(asked)[: -_QUEUES - 1 : -1]:
+            queue = list(self.ledger.entries[number].queue)
+            place = min(self.number - number - 1, len(queue))
+            for row in [*queue[place:], *queue[:place]]:
+                params = repair(row["config"], self.space).params
+                if params is None or self.key(params) in seen:
+                    continue
                 if row["predicted"]:
-                    self.forecasts[self.key(usable[0])] = row["predicted"]
-                return usable[0]
+                    self.forecasts[self.key(params)] = row["predicted"]
+                return params
         return None
