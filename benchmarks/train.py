@@ -221,14 +221,13 @@ def budget() -> list[Line]:
 def memory() -> list[Line]:
     """Compare the estimate with what a process that does nothing else grows by."""
     lines = []
-    for name, batch in (("pictures", 128), ("pictures", 512), ("transformer", 1400), ("wide", 256)):
-        for size in (32, 8):
-            command = [sys.executable, __file__, "grow", name, str(batch), str(size)]
-            said = subprocess.run(
-                command, capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-            )
-            lines.append(json.loads(said.stdout.splitlines()[-1]))
-            print(lines[-1], flush=True)
+    cases = (("pictures", 256, 32), ("transformer", 1400, 8), ("wide", 256, 32), ("wide", 256, 8))
+    for name, batch, size in cases:
+        command = [sys.executable, __file__, "grow", name, str(batch), str(size)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        said = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        lines.append(json.loads(said.stdout.splitlines()[-1]))
+        print(lines[-1], flush=True)
     return lines
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
+import torch._dynamo  # the first optim would import it: two seconds of processor time that are no training's
 from torch import Tensor, nn
 
 from autoagent.errors import UserError
