@@ -32,7 +32,7 @@ class CallsSpentError(Exception):
 class Ours:
     """autoagent, with its defaults but for the style of the requests."""
 
-    def __init__(self, task: Task, llm: Any, *, seed: int, calls: int, timeout_s: float) -> None:
+    def __init__(self, task: Task, llm: Any, *, seed: int, calls: int, timeout_s: float, reply_tokens: int) -> None:
         from autoagent import trace
         from autoagent.optimize.optoprime import OptoPrime
         from autoagent.optimize.talk import Style
@@ -51,7 +51,7 @@ class Ours:
             learned = trace.bundle(trainable=True)(task.learned)
             self.operations[task.learned.__name__] = learned
             self.parameters += learned.parameters()
-        style = Style(TEMPERATURE, REPLY_TOKENS, timeout_s, seed)
+        style = Style(TEMPERATURE, reply_tokens, timeout_s, seed)
         self._limited = _Limited(llm, calls)
         self.optimizer = OptoPrime(
             self.parameters, self._limited, objective=task.objective, memory_size=MEMORY, style=style
@@ -191,9 +191,12 @@ def _values(system: Any) -> str:
     return json.dumps([parameter.data for parameter in system.parameters])
 
 
-def ours(task: str, seed: int, llm: Any, *, calls: int = CALLS, timeout_s: float = 3000.0) -> dict[str, Any]:
+def ours(
+    task: str, seed: int, llm: Any, *, calls: int = CALLS, timeout_s: float = 3000.0, reply_tokens: int = REPLY_TOKENS
+) -> dict[str, Any]:
     """Run our side on a task with a model."""
-    return run(Ours(TASKS[task](seed), llm, seed=seed, calls=calls, timeout_s=timeout_s), calls)
+    system = Ours(TASKS[task](seed), llm, seed=seed, calls=calls, timeout_s=timeout_s, reply_tokens=reply_tokens)
+    return run(system, calls)
 
 
 def one(options: argparse.Namespace) -> dict[str, Any]:
@@ -205,12 +208,14 @@ def one(options: argparse.Namespace) -> dict[str, Any]:
 
         llm: Any = OpenAIClient(options.model, options.base_url, max_retries=0)
         llm = RecordingLLM(llm, options.record / f"{task}-{seed}") if options.record else llm
-        return ours(task, seed, llm, calls=options.calls, timeout_s=options.timeout)
+        limits = {"calls": options.calls, "timeout_s": options.timeout, "reply_tokens": options.reply_tokens}
+        return ours(task, seed, llm, **limits)
     import openai
 
     client = openai.OpenAI(base_url=options.base_url, api_key="none", timeout=options.timeout, max_retries=0)
 
     def ask(**words: Any) -> Any:
+        words["max_tokens"] = min(words.get("max_tokens") or options.reply_tokens, options.reply_tokens)
         return client.chat.completions.create(model=options.model, temperature=TEMPERATURE, seed=seed, **words)
 
     return run(TraceOpt(TASKS[task](seed), ask, calls=options.calls, sort="sorted" in system), options.calls)
@@ -229,7 +234,8 @@ def child(options: argparse.Namespace, system: str, task: str, seed: str) -> dic
         "--calls",
         str(options.calls),
     ]
-    command += ["--timeout", str(options.timeout), "--one", system, task, seed]
+    command += ["--timeout", str(options.timeout), "--reply-tokens", str(options.reply_tokens)]
+    command += ["--one", system, task, seed]
     command += ["--record", str(options.record)] if options.record else []
     environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "OMP_NUM_THREADS": "1"}
     began = time.monotonic()
@@ -255,6 +261,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=CALLS)
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--timeout", type=float, default=3000.0, help="seconds for a reply")
+    parser.add_argument("--reply-tokens", type=int, default=REPLY_TOKENS, help="the most tokens of a reply")
     parser.add_argument("--record", type=Path, default=None, help="folder for our exchanges, one folder a run")
     parser.add_argument("--out", type=Path, default=None, help="JSONL, one row a run")
     parser.add_argument("--one", nargs=3, metavar=("SYSTEM", "TASK", "SEED"), help="make one run here")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import os
 import random
@@ -133,21 +134,31 @@ def kills(number: int, limit_s: float, seed: int) -> None:
             raise SystemExit("the run that nothing interrupts failed")
         usual = time.monotonic() - began
         whole = read_events(list_runs(Path(out))[0].journal)
-    while count["kills"] < number and time.monotonic() < end:
-        with tempfile.TemporaryDirectory() as out:
-            run, began = forked(lambda out=out: small(out)), time.monotonic()
-            while not list_runs(Path(out)) and time.monotonic() - began < 60:
-                time.sleep(0.002)
-            time.sleep(draw.random() * usual)
-            alive_s = time.monotonic() - began
-            os.kill(run, signal.SIGKILL)
-            if ended(run) == 0:
-                count["too late (had ended)"] += 1
-                continue
-            count["kills"] += 1
-            judge(list_runs(Path(out))[0], whole, count, alive_s)
+    signal.signal(signal.SIGTERM, stop)  # what was counted until then is written
+    with contextlib.suppress(KeyboardInterrupt):
+        while count["kills"] < number and time.monotonic() < end:
+            one_kill(draw, usual, whole, count)
     facts = [f"- {name}: {value:g}" for name, value in count.items()]
     write("Kills at random instants", [*facts, f"- the run that nothing interrupted: {usual:.1f} s"])
+
+
+def stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def one_kill(draw: random.Random, usual: float, whole: list[Event], count: dict[str, float]) -> None:
+    with tempfile.TemporaryDirectory() as out:
+        run, began = forked(lambda: small(out)), time.monotonic()
+        while not list_runs(Path(out)) and time.monotonic() - began < 60:
+            time.sleep(0.002)
+        time.sleep(draw.random() * usual)
+        alive_s = time.monotonic() - began
+        os.kill(run, signal.SIGKILL)
+        if ended(run) == 0:
+            count["too late (had ended)"] += 1
+            return
+        count["kills"] += 1
+        judge(list_runs(Path(out))[0], whole, count, alive_s)
 
 
 def judge(folder: RunFolder, whole: list[Event], count: dict[str, float], alive_s: float) -> None:
