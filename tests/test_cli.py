@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
-COMMANDS = ("run", "resume", "replay", "report", "parse", "predict", "serve", "list", "doctor", "version")
+COMMANDS = ("run", "resume", "replay", "report", "parse", "predict", "serve", "list", "doctor", "version", "bench")
 PLAIN = {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "TERMINAL_WIDTH": "100", "LC_ALL": "C.UTF-8"}
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autoagent._version import __version__
+from autoagent.bench.terminal import bench
 from autoagent.errors import AutoAgentError, RequestError, RunFolderError, UserError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A sentence and a table in, a measured, deployable model out.",
 )
+app.add_typer(bench, name="bench")
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder, its unique beginning, or 'last'.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Where run folders are.")]

@@ -30,7 +30,7 @@ class Arm:
 
     Attributes:
         name: in tables and plots.
-        sampler: in the table of samplers, or ``default``, which tries the default configuration alone.
+        sampler: in the table of samplers, ``module:factory``, or ``default``: the default configuration alone.
         options: of the sampler.
         llm: empty, or what follows ``--llm``.
         disguised: whether it sees the task under other names and scales, flipped: the control for what a model knows.
@@ -134,5 +134,5 @@ def model_of(arm: Arm) -> CountedLLM | None:
 
 
 def _built(sampler: str) -> Callable[..., BaseSampler]:
-    found: Any = family("samplers")[sampler].load()
+    found: Any = resolve(sampler) if ":" in sampler else family("samplers")[sampler].load()
     return found  # type: ignore[no-any-return]  # a card's target is its factory
