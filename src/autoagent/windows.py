@@ -92,9 +92,8 @@ class Grid:
             return fields[1:] if self.kind == "seconds" and self.step % 604_800 == 0 else fields
         return ("minute_of_day", *fields)
 
-    def read_calendar(self, numbers: Whole) -> dict[str, Array]:
-        """Return the calendar features of some points."""
-        names = self.calendar()
+    def read_calendar(self, numbers: Whole, names: Sequence[str]) -> dict[str, Array]:
+        """Return some calendar features of some points."""
         if not names:
             return {}
         at = pd.DatetimeIndex(self.times(numbers))
@@ -118,6 +117,8 @@ class Framing:
         known: columns that are known ahead, and their roles.
         past: columns of which only the past is known, all numeric.
         static: columns that are one value for each series, all categorical.
+        calendar: features of ``Grid.calendar`` that the series have seen more than once.
+        named: whether a row tells the name of its series.
         day_first: how to read 03/04/2024.
     """
 
@@ -132,6 +133,7 @@ class Framing:
     known: Mapping[str, str] = field(default_factory=dict)
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    calendar: tuple[str, ...] = ()
     named: bool = False
     day_first: bool = False
 
@@ -171,13 +173,13 @@ class Framing:
     def roles(self) -> dict[str, str]:
         """Return the role of each column of the rows, in their order."""
         numbers = [NAIVE, "step", *(f"{LAG}{i}" for i in range(1, self.lags + 1))]
-        numbers += [f"season_{i}" for i in range(2, _SEASON_LAGS + 1)] + ["season_mean", "season_drift"]
+        numbers += [f"season_{i}" for i in range(2, _SEASON_LAGS + 1)] + ["season_mean", "season_level", "season_drift"]
         numbers += [f"season{period}" for period in self.seasons[1:]]
         numbers += [f"{name}_{w}" for w in self._spans() for name in ("mean", "spread", "low", "high")]
         numbers += [f"smooth_{share}" for share in _SMOOTHINGS] + [
             "slope",
             "size",
-            *(f"calendar:{name}" for name in self.grid.calendar()),
+            *(f"calendar:{name}" for name in self.calendar),
         ]
         numbers += ["phase"] * (self.season > 1)
         numbers += [f"known:{name}" for name, role in self.known.items() if role == "numeric"]
@@ -359,9 +361,11 @@ def frame_rows(series: Series, framing: Framing, origins: Whole) -> pd.DataFrame
     shift_R, unit_R = np.repeat(shift, H), np.repeat(unit, H)
     columns: dict[str, Any] = {"step": steps.astype(np.float64)}
     columns |= _seasonal(values, at, steps, framing, shift_R, unit_R)
+    shift_R = shift_R + unit_R * columns["season_level"]
     columns |= {name: np.repeat(one, H) for name, one in _recent(values, origins, framing, shift, unit).items()}
     target = at + steps
-    columns |= {f"calendar:{n}": one for n, one in framing.grid.read_calendar(series.start + target).items()}
+    calendar = framing.grid.read_calendar(series.start + target, framing.calendar)
+    columns |= {f"calendar:{name}": one for name, one in calendar.items()}
     if framing.season > 1:
         columns["phase"] = ((series.start + target) % framing.season).astype(np.float64)
     for name, role in framing.known.items():
@@ -393,7 +397,10 @@ def _scales(values: Array, origins: Whole, framing: Framing) -> tuple[Array, Arr
 
 
 def _seasonal(values: Array, at: Whole, steps: Whole, framing: Framing, shift: Array, unit: Array) -> dict[str, Array]:
-    """Return the values whole seasons before the target, the latest that the origin knows first."""
+    """Return the values whole seasons before the target, the latest that the origin knows first.
+
+    The target itself is measured from the mean of the latest two, ``season_level``; so is the naive column.
+    """
     filled = _carried(values)
 
     def read(period: int, back: int, source: Array) -> Array:
@@ -403,12 +410,14 @@ def _seasonal(values: Array, at: Whole, steps: Whole, framing: Framing, shift: A
     first = read(framing.season, 0, filled)
     last = (_take(filled, at, np.nan) - shift) / unit
     first = np.where(np.isnan(first), last, first)
-    found = {NAIVE: np.where(np.isnan(first), 0.0, first)}
-    found |= {f"season_{back + 1}": read(framing.season, back, values) for back in range(1, _SEASON_LAGS)}
-    found["season_mean"] = _means(np.column_stack(list(found.values())))
+    first = np.where(np.isnan(first), 0.0, first)
+    found = {f"season_{back + 1}": read(framing.season, back, values) for back in range(1, _SEASON_LAGS)}
+    found["season_mean"] = _means(np.column_stack([first, *found.values()]))
+    found["season_level"] = _means(np.column_stack([first, found["season_2"]]))
+    found[NAIVE] = first - found["season_level"]
     change = _means(_window(values, at, framing.season)) - _means(_window(values, at - framing.season, framing.season))
     cycles = -(-steps // framing.season)
-    found["season_drift"] = found[NAIVE] + np.where(np.isnan(change), 0.0, change) * cycles / unit
+    found["season_drift"] = first + np.where(np.isnan(change), 0.0, change) * cycles / unit
     return found | {f"season{period}": read(period, 0, values) for period in framing.seasons[1:]}
 
 

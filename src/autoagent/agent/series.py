@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from autoagent.agent.spec import TaskSpec, Understanding
 from autoagent.data.leakage import LeakWarning, check_leaks
 from autoagent.data.seal import Schema, write_split
-from autoagent.data.series.grid import find_grid, periods, season_of, spoken, steps_of
+from autoagent.data.series.grid import find_grid, periods, season_of, seen_calendar, spoken, steps_of
 from autoagent.data.series.layout import Asked, Layout, find_layout
 from autoagent.data.series.measures import divisors, scales
 from autoagent.data.series.origins import Cuts, fewest_points, frame_all, plan_cuts
@@ -172,6 +172,7 @@ def _framing(spec: TaskSpec, layout: Layout, frame: pd.DataFrame, said: list[str
         layout.known,
         layout.past,
         layout.static,
+        seen_calendar(grid, longest),
         1 < max(len(parts), len(layout.wide)) <= _MAX_NAMED,
         layout.day_first,
     )
@@ -303,9 +304,7 @@ def split_series(
     _write_histories(folder, found, sealed)
     leaks = [*found.leaks, *_known_leaks(found, seed=seed)]
     if odd := sum(not row[2] for row in rows):
-        text = (
-            f"{odd} series do not change over a season before the sealed part; neighbours or their size scale them"
-        )
+        text = f"{odd} series do not change over a season before the sealed part; neighbours or their size scale them"
         leaks.append(LeakWarning("not_checked", framing.target, "low", text))
     split = framed.split
     facts = {

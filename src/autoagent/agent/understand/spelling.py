@@ -55,7 +55,7 @@ _LEAVE = frozenset(
     parameter parametric parts party patient patients percentage percentile percentiles percents plain pleas
     possibly posting precise precisely prevision predictive predictor predictors preference pretraining price prices
     qualities quantify quantiles quarterly quarters raining randomly ranger ranked rankings ranks raspberries
-    recalled recalls reference regressions relation returning right rmsle roasting rows score scores seconded
+    recalled recalls reference regressions relation returning right rmsle rmsse roasting rows score scores seconded
     secondly segmentations segmented segments seventeen seventh shifty sight sixteen sixth small smallest special
     specie spit splits splitter square squares station store stores strain straining taking tanking targeted tenth
     terrain terror there these thinking thirsty thirteen those thousands tight traces tracks trail trails trainer

@@ -129,6 +129,16 @@ def periods(grid: Grid, length: int, *, stated: int | None = None) -> tuple[int,
     return first + others
 
 
+def seen_calendar(grid: Grid, length: int) -> tuple[str, ...]:
+    """Return the calendar features whose whole cycle the longest series has seen twice; others would only be dates."""
+    if grid.kind == "months":
+        days = 30.4 * grid.step * length
+    else:
+        days = length * (7 / 5 if grid.kind == "business" else grid.step / 86_400)
+    cycles = {"minute_of_day": 1.0, "weekday": 7.0, "day": 30.4, "week": 365.25, "month": 365.25}
+    return tuple(name for name in grid.calendar() if 2 * cycles[name] <= days)
+
+
 def _usual(grid: Grid) -> tuple[int, ...]:
     if grid.kind == "business":
         return (5, 260)

@@ -19,7 +19,7 @@ from autoagent.errors import DataError
 from autoagent.windows import ORIGIN, STEP, Framing, Series, frame_rows
 
 Rows = NDArray[np.int64]
-MAX_ROWS = 60_000  # framed for training; more series or longer ones get fewer origins each
+MAX_ROWS = 30_000  # framed for training; more series or longer ones get fewer origins each
 _MAX_TESTS, _TEST_SHARE, _FOLD_SHARE = 8, 0.2, 0.12
 _VALID_ORIGINS = 8  # of a fold and series
 

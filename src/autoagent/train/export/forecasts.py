@@ -87,7 +87,8 @@ def _past(frame: pd.DataFrame) -> dict[str, list[float | None]]:
     found = {}
     for name, part in frame.groupby(NAME):
         row = part.iloc[0]
-        values = (row[SHIFT] + row[UNIT] * row[lags].to_numpy(dtype=np.float64)) * row["@divisor"]
+        scaled = row[lags].to_numpy(dtype=np.float64) - row["season_level"]  # from the shift, as the target is
+        values = (row[SHIFT] + row[UNIT] * scaled) * row["@divisor"]
         found[str(name)] = [None if np.isnan(value) else float(value) for value in values]
     return found
 

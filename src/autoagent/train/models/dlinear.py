@@ -135,7 +135,11 @@ class DLinear:
 
         def rows(part: Matrix, target: Array) -> Rows:
             steps = np.clip(np.round(part[:, step] + step_shift).astype(np.int64), 1, horizon) - 1
-            return torch.from_numpy(empty._lags(part)), torch.from_numpy(steps), torch.from_numpy(target).float()
+            return (
+                torch.from_numpy(empty._lags(part)),
+                torch.from_numpy(steps),
+                torch.from_numpy(np.array(target, dtype=np.float32)),
+            )
 
         net = _Net(len(names), horizon, self.kernel, absolute=context.metric == "mae")
         card = OPTIMS[self.optim]
