@@ -148,7 +148,7 @@ class Search:
     def _job(self, trial: TrialRecord) -> dict[str, Any]:
         seen = visible_trials(self.recorder.state, trial.number, self.plan) or []
         seen, again = [other for other in seen if other.repeats is None], trial.repeats is not None
-        left = self._left_s()
+        left, limits = self._left_s(), self.plan.limits
         return {
             "kind": "fit",
             "trial": trial.number,
@@ -166,6 +166,8 @@ class Search:
             "save_above": None if again else save_above(seen, trial.family),
             "save": True,
             "refit": self.plan.refit,
+            "max_bytes": None if limits.model_size_mb is None else int(limits.model_size_mb * 1e6),
+            "max_ms": limits.latency_ms,
             "deadline_s": self.plan.trial_seconds() if left is None else max(left, 0.1),
         }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from autoagent.report import forecasts, plots, sections, summary, wording
+from autoagent.report import forecasts, images, plots, sections, summary, wording
 from autoagent.report.importance import by_family
 from autoagent.report.reading import RunRecord, read_record
 from autoagent.runs.folder import RunFolder
@@ -35,9 +35,11 @@ def render(record: RunRecord) -> str:
     )
     environment.filters |= {"score": wording.score, "number": wording.number, "percent": wording.percent}
     environment.filters |= {"duration": wording.duration, "dollars": wording.dollars, "flat": _flat}
+    environment.filters["png"] = images.safe_png
     trace, trace_note = sections.trace_picture(record)
     calibration = record.test.calibration if record.test else None
     found = record.test.forecasts if record.test else None
+    delivered = [number for number, _, _ in sections.members(record)]
     return environment.get_template("page.html.j2").render(
         record=record,
         title=wording.one_line(record.request or record.folder.root.name, 140),
@@ -57,6 +59,8 @@ def render(record: RunRecord) -> str:
         errors=sections.error_plots(record),
         calibration=plots.calibration(calibration) if calibration and calibration.count else None,
         calibration_error=plots.calibration_error(calibration) if calibration else None,
+        pictures=record.pictures,
+        image_costs=images.costs([t for n, t in sorted(record.state.trials.items()) if n in delivered]),
         windows=forecasts.pictures(found) if found else [],
         steps=forecasts.step_plot(found.steps) if found else None,
         series_rows=forecasts.series_rows(found) if found else [],

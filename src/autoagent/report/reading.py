@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from autoagent.data.metrics import METRICS
 from autoagent.errors import RunFolderError
 from autoagent.report.exchanges import Exchange, read_exchanges
+from autoagent.report.images import Pictures
 from autoagent.report.parts import Export, Leak, Plan, SplitFacts, TableCard, Test, TrialCurve, Understood
 from autoagent.runs.folder import RunFolder
 from autoagent.runs.journal import Event, read_events
@@ -40,6 +41,7 @@ class RunRecord:
     environment: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     graph: Any = None
+    pictures: Pictures | None = None
     events: tuple[Event, ...] = ()
     state: RunState = field(default_factory=RunState)
     exchanges: tuple[Exchange, ...] = ()
@@ -149,6 +151,7 @@ def read_record(folder: RunFolder) -> RunRecord:
         plan=reader.part("plan.json", Plan),
         test=reader.part("test.json", Test, state.test),
         export=reader.part("export.json", Export, state.exported),
+        pictures=reader.part("pictures.json", Pictures),
         environment=reader.table("environment.json"),
         settings=reader.table("settings.json"),
         graph=reader.json(folder.graph),

@@ -29,6 +29,7 @@ from autoagent.inference import InputError, Model
 from autoagent.train.export import forecasts
 from autoagent.train.export.measure import call_ms, folder_bytes, folder_sha256, latency_ms, onnx_difference
 from autoagent.train.export.package import assemble
+from autoagent.train.export.pictures import pictures, samples_of
 
 Array = NDArray[np.float64]
 
@@ -118,6 +119,7 @@ def test(job: TestJob) -> dict[str, Any]:
     sign = 1.0 if METRICS[job.metric].direction == "max" else -1.0
     train_y = np.load(job.run / "data" / "y.npy", allow_pickle=False)
     real, series = job.task == "regression", is_forecaster(model.facts)
+    _write_pictures(job, model, frame, y, by_rule(prediction, job.rule))
     return {
         "metric": job.metric,
         "direction": METRICS[job.metric].direction,
@@ -133,6 +135,14 @@ def test(job: TestJob) -> dict[str, Any]:
         "residuals": residuals(y, prediction) if real else None,
         "calibration": None if real else calibration(y, prediction),
     }
+
+
+def _write_pictures(job: TestJob, model: Model, frame: pd.DataFrame, y: Array, prediction: Array) -> None:
+    """Write ``pictures.json`` for the report of a run on images."""
+    shown = pictures(model.facts["roles"], frame, y, prediction, job.classes, seed=job.seed)
+    if shown is not None:
+        trials = [job.run / "trials" / str(member["trial"]) for member in model.facts["members"]]
+        _write(job.run / "pictures.json", {**shown, "augmented": samples_of(trials)})
 
 
 test.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest's

@@ -46,6 +46,8 @@ class Job(BaseModel):
         rung_floors: for each rung of the family the validation loss above which the first fold is ended.
         prune_below: for each fold the running mean score below which the rest is skipped.
         refit: one model on all rows is saved instead of one for each fold.
+        max_bytes: of the delivered model, for families that can be made smaller.
+        max_ms: for one row, likewise.
         save_above: score from which the models are kept; None keeps them in any case.
         deadline_s: seconds from the start of the job to return by.
     """
@@ -66,6 +68,8 @@ class Job(BaseModel):
     save_above: float | None = None
     save: bool = True
     refit: bool = False
+    max_bytes: int | None = None
+    max_ms: float | None = None
     deadline_s: float | None = None
 
 
@@ -185,6 +189,8 @@ def _fit_fold(
             job.threads,
             deadline,
             watch,
+            max_bytes=job.max_bytes,
+            max_ms=job.max_ms,
             numbers=number_places(recipe),
         )
         try:
@@ -276,6 +282,8 @@ def _refit(job: Job, learner: Learner, table: _Table, progress: _Progress, start
         job.threads,
         _fold_deadline(job, started, 1),
         stop_at=statistics.fmean(stops) if stops else None,
+        max_bytes=job.max_bytes,
+        max_ms=job.max_ms,
         numbers=number_places(recipe),
     )
     fitted = learner.fit(X, y, X_valid=X[:0], y_valid=y[:0], context=context)
@@ -299,6 +307,8 @@ def _save_parts(folder: Path, parts: list[_Part]) -> int:
         model = part.fitted.to_onnx()
         (place / "recipe.json").write_bytes(text)
         (place / "model.onnx").write_bytes(model)
+        if samples := getattr(part.fitted, "samples", b""):  # a picture of augmented images, for the report
+            (place / "samples.png").write_bytes(samples)
         total += len(text) + len(model)
     return total
 

@@ -48,6 +48,8 @@ class FitContext:
         deadline: ``time.monotonic()`` by which to return what there is; None is no limit.
         report: called while fitting.
         stop_at: where to stop instead of by the validation rows, in the unit of ``Stepwise.stopped_at``.
+        max_bytes: of the delivered model; a network on images that is larger is delivered with 8 bits.
+        max_ms: for one row, likewise.
         numbers: place of each number in ``X``, with the shift and the scale that the recipe gave it:
             ``x = (value - shift) * scale``. Only for families that know some columns by name.
     """
@@ -60,6 +62,8 @@ class FitContext:
     deadline: float | None = None
     report: Report = ignore_step
     stop_at: float | None = None
+    max_bytes: int | None = None
+    max_ms: float | None = None
     numbers: Mapping[str, tuple[int, float, float]] = field(default_factory=dict)
 
     def left_s(self) -> float:

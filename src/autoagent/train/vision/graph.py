@@ -83,7 +83,7 @@ def _value(
         write = next((_MODULES[kind] for kind in type(module).__mro__ if kind in _MODULES), None)
         if write is not None:
             return write(graph, module, arguments, keywords)
-    found = _FUNCTIONS.get(node.target)
+    found = _same if getattr(node.target, "__name__", "") in _IDLE else _FUNCTIONS.get(node.target)
     if found is not None:
         return found(graph, None, arguments, keywords)
     shown = type(modules.get(str(node.target))).__name__ if node.op == "call_module" else str(node.target)
@@ -208,6 +208,7 @@ def _zero_pad(graph: OnnxGraph, pad: Any, arguments: list[Any], _: Mapping[str, 
     return graph.add("Pad", arguments[0], graph.constant([0, 0, top, left, 0, 0, bottom, right], np.int64))
 
 
+_IDLE = ("stochastic_depth", "drop_connect")  # functions that do something in training only
 _HARD_SIGMOID = {"alpha": 1 / 6, "beta": 0.5}
 _MODULES: dict[type, Write] = {
     nn.BatchNorm2d: _norm,

@@ -20,7 +20,9 @@ from autoagent.train.learner import Array, FitContext
 from autoagent.train.onnx_graph import OnnxGraph
 from autoagent.train.target import Target
 from autoagent.train.vision.augment import Augmentation, Mix
+from autoagent.train.vision.contact_sheet import contact_sheet
 from autoagent.train.vision.graph import add_module
+from autoagent.train.vision.int8 import Int8Images, is_too_much, quantized, run_onnx, what_it_costs
 from autoagent.train.vision.pixels import PixelRows
 from autoagent.train.vision.size import model_size
 from autoagent.train.vision.task import ImageTask, as_input
@@ -29,6 +31,7 @@ _AT_ONCE = 256
 _JUDGED_ROWS = 512  # training images that a network without validation images is watched on
 _STATISTICS_ROWS = 2000
 _MIN_STEPS = 5
+_SAMPLES = 8  # images of the report's picture of augmentation
 _LEAST_SPREAD = 0.05
 
 
@@ -75,6 +78,7 @@ class FittedImages:
     Attributes:
         shape: ``(h, w, c)`` of an image.
         stopped_at: share of the schedule after which the weights were kept.
+        samples: a PNG of some training images, and of what the network saw of them once.
     """
 
     net: nn.Module
@@ -84,6 +88,7 @@ class FittedImages:
     curve: list[float]
     stopped_at: float
     facts: Mapping[str, Any]
+    samples: bytes = b""
 
     def predict(self, X: PixelRows) -> Array:
         """Return probabilities or numbers."""
@@ -122,7 +127,9 @@ class ImageLearner:
     features: ImageOptions
     build: Build
 
-    def fit(self, X: PixelRows, y: Array, *, X_valid: PixelRows, y_valid: Array, context: FitContext) -> FittedImages:
+    def fit(
+        self, X: PixelRows, y: Array, *, X_valid: PixelRows, y_valid: Array, context: FitContext
+    ) -> FittedImages | Int8Images:
         """Train until the epochs or the time are over; the schedule ends with whichever comes first.
 
         Without validation images the network is watched on some training images, and its last weights are kept.
@@ -162,7 +169,10 @@ class ImageLearner:
         net.eval()
         facts = {**made.facts, **size, "outputs": context.n_classes or 1, **_shown(outcome.facts)}
         shape = (height, width, channels)
-        return FittedImages(net, shape, target, bounds, outcome.curve, outcome.kept, facts)
+        samples = contact_sheet(X.read(slice(0, _SAMPLES)), task.augmentation, seed=context.seed)
+        fitted = FittedImages(net, shape, target, bounds, outcome.curve, outcome.kept, facts, samples)
+        truth = y_valid if target is None else target.backward(y_valid)
+        return small_enough(fitted, X, X_valid, truth, context)
 
     def _augmentation(self, channels: int) -> Augmentation:
         flip = self.config.get("flip", "auto")
@@ -195,6 +205,22 @@ class ImageLearner:
         )
 
 
+def small_enough(
+    fitted: FittedImages, X: PixelRows, X_valid: PixelRows, y_valid: Array, context: FitContext
+) -> FittedImages | Int8Images:
+    """Return a network as it is, or with 8 bits where the context's limits ask for it."""
+    if context.max_bytes is None and context.max_ms is None:
+        return fitted
+    model = fitted.to_onnx()
+    if not (reason := is_too_much(model, X, context)):
+        return fitted
+    small = quantized(model, X)
+    facts = {**fitted.facts, "int8": reason, "fp32_bytes": len(model), "int8_bytes": len(small)}
+    if len(X_valid):
+        facts |= what_it_costs(fitted.predict(X_valid), run_onnx(small, X_valid), y_valid, context)
+    return Int8Images(small, fitted.curve, fitted.stopped_at, facts, fitted.samples)
+
+
 def _scaling(X: PixelRows, made: Network) -> tuple[NDArray[Any], NDArray[Any]]:
     if made.scaling is not None:
         return np.array(made.scaling[0]), np.array(made.scaling[1])
@@ -205,4 +231,5 @@ def _scaling(X: PixelRows, made: Network) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def _shown(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts that are the same for two trainings alike: no clock times."""
-    return {name: value for name, value in facts.items() if isinstance(value, str | int | float | bool | None)}
+    plain = {name: value for name, value in facts.items() if isinstance(value, str | int | float) and value != ""}
+    return {name: value for name, value in plain.items() if not name.endswith("_s") and name != "compiled"}
