@@ -173,3 +173,11 @@ def test_the_code_of_the_page_on_optimizers_runs(tmp_path: Path) -> None:
     assert "\nupdated\n" in said
     assert "6 (numbers: list[int]) -> int" in said
     assert [name for name in OPTIMIZATIONS if f"| `{name}` |" not in page] == []
+
+
+def test_a_forecast_beats_the_week_before_and_goes_on_after_the_data() -> None:
+    said = output("forecast.py")
+    score = re.search(rf"mase ({NUMBER}) on sealed windows", said)
+    assert score is not None
+    assert float(score[1]) < 1.0  # noise of 5 % leaves the week before an error of about its own scale, 1
+    assert [f"2024-04-30     {1}" in said, "2024-05-06     7" in said] == [True, True]
