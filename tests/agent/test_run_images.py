@@ -167,3 +167,11 @@ def test_a_killed_run_goes_on_to_the_same_end(result, folder: Path, tmp_path: Pa
     again = autoagent.resume(root)
     assert again.score == result.score
     assert again.state.exported["sha256"] == result.state.exported["sha256"]
+
+
+def test_the_example_runs() -> None:
+    example = Path(__file__).parents[2] / "examples" / "image_folder.py"
+    done = subprocess.run([sys.executable, "-W", "error", str(example)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "on the sealed images" in done.stdout
+    assert "box/box00.png" in done.stdout

@@ -26,8 +26,8 @@ _TOLD = (
     ("int8", "delivered with 8 bits, because"),
     ("fp32_bytes", "bytes with 32 bits"),
     ("int8_bytes", "bytes with 8 bits"),
-    ("validation_fp32", "validation with 32 bits"),
-    ("validation_int8", "validation with 8 bits"),
+    ("validation_fp32", "first fold with 32 bits"),
+    ("validation_int8", "first fold with 8 bits"),
     ("energy_wh", "energy in Wh"),
 )
 _SIZES = ("state_bytes", "fp32_bytes", "int8_bytes")

@@ -169,7 +169,11 @@ class ImageLearner:
         net.eval()
         facts = {**made.facts, **size, "outputs": context.n_classes or 1, **_shown(outcome.facts)}
         shape = (height, width, channels)
-        samples = contact_sheet(X.read(slice(0, _SAMPLES)), task.augmentation, seed=context.seed)
+        samples = contact_sheet(
+            X.read(np.linspace(0, len(X) - 1, min(len(X), _SAMPLES)).astype(np.int64)),
+            task.augmentation,
+            seed=context.seed,
+        )
         fitted = FittedImages(net, shape, target, bounds, outcome.curve, outcome.kept, facts, samples)
         truth = y_valid if target is None else target.backward(y_valid)
         return small_enough(fitted, X, X_valid, truth, context)
