@@ -467,6 +467,30 @@ def _text_step(block: Mapping[str, Any], impute: bool) -> Step:
     return apply
 
 
+def _terms_step(block: Mapping[str, Any], impute: bool) -> Step:
+    columns, most, places, first = block["columns"], int(block["most"]), [], 1
+    for words in block["words"]:
+        places.append({word: first + i for i, word in enumerate(words)})
+        first += len(words)
+    idf = np.array([0.0, *block["idf"]])
+
+    def apply(cells: Cells) -> NDArray[Any]:
+        terms, weights = (np.zeros((cells.n, most), dtype=np.float32) for _ in range(2))
+        for i, texts in enumerate(zip(*(cells.words(column) for column in columns), strict=True)):
+            pairs = zip(texts, places, strict=True)
+            counts = Counter(place[word] for words, place in pairs for word in words if word in place)
+            if not counts:
+                continue
+            found = np.fromiter(counts, dtype=np.int64)
+            weight = (1.0 + np.log(np.fromiter(counts.values(), dtype=np.float64))) * idf[found]
+            kept = np.lexsort((found, -weight))[:most]
+            terms[i, : len(kept)] = found[kept]
+            weights[i, : len(kept)] = weight[kept] / np.sqrt((weight[kept] ** 2).sum())
+        return np.concatenate([terms, weights], axis=1)
+
+    return apply
+
+
 def image_step(block: Mapping[str, Any], impute: bool) -> Step:
     """Return what reads a column of images: bytes ``(n, r, r, c)`` for a network, or numbers ``(n, r * r * c)``."""
     column, side, channels, resolution = (block[name] for name in ("column", "side", "channels", "resolution"))
@@ -510,6 +534,7 @@ _STEPS: dict[str, Callable[[Mapping[str, Any], bool], Step]] = {
     "target": _table_step,
     "date": _date_step,
     "text": _text_step,
+    "terms": _terms_step,
     "image": image_step,
 }
 

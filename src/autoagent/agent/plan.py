@@ -98,6 +98,7 @@ class FamilyCard(Protocol):
     group: str
     preload: str
     inputs: str
+    texts: bool
     pixels: bool
     sides: tuple[int, int]
 
@@ -296,6 +297,8 @@ def _reads(row: FamilyCard, card: DataCard) -> bool:
     """Say whether a family can learn from what there is: from images, their pixels, or columns of a table."""
     if row.inputs == "image":
         return card.image_side > 0
+    if row.texts:
+        return any(column.role == "text" for column in card.features())
     return row.pixels or not card.image_side or any(column.role != "image" for column in card.features())
 
 

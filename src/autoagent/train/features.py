@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from autoagent.data.table import Role, Task
 from autoagent.inference import DATE_FIELDS, FORMAT, Cells, Recipe, image_step, parse_dates
 from autoagent.train.target_encoding import TargetColumns, encode_levels
+from autoagent.train.terms import fit_terms
 
 Array = NDArray[np.float64]
 Matrix = NDArray[np.float32]
@@ -41,6 +42,9 @@ class FeatureOptions:
         text_features: words and pairs of words kept of a text column.
         text_svd: dimensions that they are reduced to; 0 is off.
         missing_flags: whether a column with missing numbers gets a second one that says so.
+        terms: where it is not 0, the last ``2 * terms`` columns are the numbers of the weightiest terms of all texts
+            of a row (0 is none) and their weights; texts then have no other columns.
+        vocabulary: words and pairs of words that are known then.
     """
 
     numbers: Literal["raw", "standard", "quantile"] = "raw"
@@ -50,6 +54,8 @@ class FeatureOptions:
     text_features: int = 300
     text_svd: int = 0
     missing_flags: bool = False
+    terms: int = 0
+    vocabulary: int = 20_000
 
 
 @dataclass(frozen=True)
@@ -102,10 +108,12 @@ def fit_recipe(
             fitter.add_category(name)
         elif role == "date":
             fitter.add_date(name)
-        elif role == "text":
+        elif role == "text" and not options.terms:
             fitter.add_text(name)
         elif role == "image":
             fitter.add_image(name, int(frame.attrs["side"]), int(frame.attrs["channels"]))
+    if options.terms:
+        fitter.add_terms([name for name, role in roles.items() if role == "text"])
     return fitter.finish()
 
 
@@ -231,6 +239,11 @@ class _Fitter:
         if 0 < self._options.text_svd < len(kept):
             block["svd"] = self._directions(block)
         self._blocks.append(block)
+
+    def add_terms(self, columns: Sequence[str]) -> None:
+        """Add the terms of all texts, after every other block."""
+        options = self._options
+        self._blocks.append(fit_terms(self._cells, columns, most=options.terms, vocabulary=options.vocabulary))
 
     def add_image(self, column: str, side: int, channels: int) -> None:
         """Add the pixels of a column of images, made small, as numbers from 0 to 1."""

@@ -27,6 +27,7 @@ class ModelCard(Card):
         group: what a user would call it.
         preload: the kind of worker that has its libraries in memory.
         inputs: what it learns from: the columns of a table, or images.
+        texts: a family that is for tables with columns of text alone.
         pixels: a family for tables that is also tried on the pixels of images, made small.
         sides: least and most pixels of the square that images are kept as, for it to be worth its time.
     """
@@ -40,5 +41,6 @@ class ModelCard(Card):
     group: Group = "baseline"
     preload: Literal["light", "torch"] = "light"
     inputs: Literal["table", "image"] = "table"
+    texts: bool = False
     pixels: bool = False
     sides: tuple[int, int] = (0, 1_000_000)

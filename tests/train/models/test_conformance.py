@@ -24,6 +24,17 @@ def rows(n_classes: int, n: int, seed: int, *, gaps: bool) -> tuple[np.ndarray, 
     return X, np.digitize(signal, np.quantile(signal, np.linspace(0, 1, n_classes + 1)[1:-1])).astype(float)
 
 
+def with_terms(X: np.ndarray, terms: int) -> np.ndarray:
+    """Add the columns that a family for texts wants: terms of rows, and their weights."""
+    if not terms:
+        return X
+    rng = np.random.default_rng(len(X))
+    numbers = rng.integers(0, 40 + len(X) // 10, size=(len(X), terms))
+    weights = rng.random((len(X), terms)) * (numbers > 0)
+    weights /= np.sqrt((weights**2).sum(axis=1, keepdims=True))
+    return np.concatenate([X, numbers, weights], axis=1).astype(np.float32)
+
+
 def fitted(name: str, task: str, n_classes: int, metric: str, *, config=None, y_of=None, **options):
     card = MODELS[name]
     try:
@@ -36,9 +47,11 @@ def fitted(name: str, task: str, n_classes: int, metric: str, *, config=None, y_
     X_valid, y_valid = rows(n_classes, 80, 1, gaps=gaps)
     if y_of is not None:
         y = y_of(y)
-    context = FitContext(task, n_classes, metric, **options)
+    context, terms = FitContext(task, n_classes, metric, **options), getattr(learner.features, "terms", 0)
+    X, X_valid = with_terms(X, terms), with_terms(X_valid, terms)
     model = learner.fit(X, y, X_valid=X_valid, y_valid=y_valid, context=context)
-    return model, rows(n_classes, 300, 2, gaps=gaps)
+    X_new, y_new = rows(n_classes, 300, 2, gaps=gaps)
+    return model, (with_terms(X_new, terms), y_new)
 
 
 def onnx_output(model, X: np.ndarray) -> np.ndarray:

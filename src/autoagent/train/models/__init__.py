@@ -301,11 +301,31 @@ _DLINEAR = ModelCard(
     preload="torch",
 )
 
+_TEXT_LINEAR = ModelCard(
+    "text_linear",
+    _target("text_linear"),
+    "Logistic or ridge regression on the weighted words and pairs of words of texts, beside the other columns.",
+    paper="10.1016/0306-4573(88)90021-0",
+    space=Space(
+        {
+            "C": Param(Float(1e-3, 1e3, log=True), 3.0),
+            "vocabulary": Param(Choice([2000, 20_000, 60_000]), 20_000),
+            "terms": Param(Choice([64, 128, 256]), 128),
+        }
+    ),
+    portfolio=({}, {"C": 30.0}, {"C": 0.3}, {"C": 3.0, "vocabulary": 2000}),
+    cost=2.5,
+    max_classes=30,
+    group="linear",
+    texts=True,
+)
+
 MODELS: Family[ModelCard] = Family(
     "models",
     [
         _BASELINE,
         _LINEAR,
+        _TEXT_LINEAR,
         _KNN,
         _SVM,
         _LIGHTGBM,
