@@ -1,7 +1,6 @@
 """A whole run on a folder of drawings: search, deliver, predict from files, serve, report, resume after a kill."""
 
 import base64
-import io
 import json
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from PIL import Image
 
 import autoagent
 from autoagent.agent.predicting import predict_file
+from autoagent.agent.request import read_request
+from autoagent.agent.understand import resolve
 from autoagent.errors import DataError
 from autoagent.runs.journal import read_events
 from autoagent.serve.app import build_app
@@ -95,10 +96,10 @@ def test_an_image_that_cannot_be_read_is_named(result, tmp_path: Path) -> None:
     assert any("read as missing" in note for note in notes)
 
 
-def png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
+@pytest.mark.parametrize("words", ["image classification, log loss", "predict class from image", "which species?"])
+def test_the_class_is_the_target_and_never_the_image(folder: Path, words: str) -> None:
+    understanding, _, evidence = read_request(words, folder)
+    assert resolve(understanding, evidence).target == "class"
 
 
 def test_images_are_served_as_text_and_as_files(result, folder: Path) -> None:

@@ -63,6 +63,9 @@ def _because(understanding: Understanding, key: str) -> str:
 
 def _evidence(table: Table) -> DataEvidence:
     found = DataEvidence.of(table.frame, default_target=table.default_target, name=table.name)
+    if table.images is not None:  # a request for "image classification" does not ask to predict the column
+        others = tuple(column for column in found.columns if column.name != table.images.column)
+        found = dataclasses.replace(found, columns=others)
     beside = _side_notes(Path(table.source))
     return dataclasses.replace(found, suspicious=(*found.suspicious, *beside)) if beside else found
 
