@@ -38,6 +38,17 @@ def kinds(found: list[LeakWarning]) -> set[tuple[str, str, str]]:
     return {(warning.kind, warning.column, warning.severity) for warning in found}
 
 
+def test_texts_are_no_ids_though_each_is_different_and_their_first_word_tells_the_target(
+    rng: np.random.Generator,
+) -> None:
+    frame, y = table(rng)
+    frame["review"] = [f"{'good' if label else 'bad'} thing number {i} of many" for i, label in enumerate(y)]
+    frame["code"] = [f"{'A' if label else 'B'}{i:04}" for i, label in enumerate(y)]
+    assert [(kind, column) for kind, column, _ in kinds(check(frame, y)) if column in ("review", "code")] == [
+        ("id_like", "code")
+    ]
+
+
 @pytest.mark.parametrize("task", ["binary", "regression"])
 def test_a_clean_table_raises_no_alarm(rng: np.random.Generator, task: Task) -> None:
     assert check(*table(rng, task), task) == []

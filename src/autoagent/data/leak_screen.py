@@ -199,6 +199,14 @@ def is_plain(kind: object) -> bool:
     return isinstance(kind, np.dtype) and kind.kind in "iufb"
 
 
+def is_prose(values: pd.Series) -> bool:
+    """Tell whether most cells of a column are four words or more: then each is different without being an id."""
+    cells = values.dropna().head(200)
+    if is_number(values) or not len(cells) or not all(isinstance(cell, str) for cell in cells):
+        return False
+    return bool((cells.str.split().str.len() >= 4).mean() > 0.5)
+
+
 def is_date(values: pd.Series) -> bool:
     """Tell whether a column holds dates, stored as such or written."""
     if pd.api.types.is_datetime64_any_dtype(values):

@@ -25,6 +25,7 @@ from autoagent.data.leak_screen import (
     is_date,
     is_number,
     is_plain,
+    is_prose,
     is_whole,
     make_target,
     screen,
@@ -200,7 +201,7 @@ class _Job:
         if np.isnan(x_N).any() or not is_whole(x_N) or len(np.unique(x_N)) < len(x_N):
             return False
         if not is_number(self.frame.iloc[:, place]):
-            return not is_date(self.frame.iloc[:, place])
+            return not is_date(self.frame.iloc[:, place]) and not is_prose(self.frame.iloc[:, place])
         steps = np.diff(x_N)
         dense = np.ptp(x_N) < 1.5 * len(x_N)
         named = bool(_ENTITY.search(str(self.frame.columns[place]).lower()))
