@@ -102,13 +102,12 @@ class CountedLLM:
 
     Attributes:
         name: the model's.
-        cost: so far.
     """
 
     def __init__(self, inner: LLM) -> None:
         self._inner = inner
         self.name = inner.name
-        self.cost = Cost()
+        self._cost = Cost()
 
     def complete(self, request: Request, *, timeout_s: float) -> Reply:
         """Pass the call on and add up; a price that nobody states makes the dollars unknown, not 0."""
@@ -118,8 +117,13 @@ class CountedLLM:
         usd = reply.cost_usd
         if usd is None and price is not None:
             usd = price.cost(prompt_tokens=prompt, completion_tokens=completion, cached_tokens=reply.cached_tokens)
-        self.cost += Cost(llm_calls=1, prompt_tokens=prompt, completion_tokens=completion, cost_usd=usd)
+        self._cost += Cost(llm_calls=1, prompt_tokens=prompt, completion_tokens=completion, cost_usd=usd)
         return reply
+
+    def take(self) -> Cost:
+        """Return what was spent since the last call of this."""
+        spent, self._cost = self._cost, Cost()
+        return spent
 
 
 def model_of(arm: Arm) -> CountedLLM | None:

@@ -17,7 +17,7 @@ from autoagent.bench.protocol import Benchmark, Cost, Finalizer, Outcome, SeedPl
 from autoagent.bench.tasks import task
 from autoagent.errors import AutoAgentError
 from autoagent.search.contamination import Disguise, DisguisedTrial
-from autoagent.search.trials_log import distribution, quiet_optuna
+from autoagent.search.trials_log import distribution
 from autoagent.space import Config, Space
 
 
@@ -122,7 +122,7 @@ def run_cell(cell: Cell) -> Record:
 
     A method that raises one of our errors, or breaks on a task, is recorded with the reason and ranks last.
     """
-    quiet_optuna()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # each sampler's own remarks, once a trial, say nothing here
     benchmark = task(cell.task)
     steps: list[Step] = []
     tried: list[tuple[Config, float]] = []
@@ -177,24 +177,11 @@ def _search(cell: Cell, benchmark: Benchmark, steps: list[Step], tried: list[tup
 def _proposed(
     study: Study, space: Space, disguise: Disguise | None, model: CountedLLM | None
 ) -> tuple[Trial, Config, Cost]:
-    before = model.cost if model else Cost()
     began = time.perf_counter()
     trial = study.ask()
     config = suggest(trial if disguise is None else DisguisedTrial(trial, disguise), space)
-    seconds = time.perf_counter() - began
-    after = model.cost if model else Cost()
-    usd = None if after.cost_usd is None or before.cost_usd is None else after.cost_usd - before.cost_usd
-    return (
-        trial,
-        config,
-        Cost(
-            propose_s=seconds,
-            llm_calls=after.llm_calls - before.llm_calls,
-            prompt_tokens=after.prompt_tokens - before.prompt_tokens,
-            completion_tokens=after.completion_tokens - before.completion_tokens,
-            cost_usd=usd,
-        ),
-    )
+    spent = Cost(propose_s=time.perf_counter() - began)
+    return trial, config, spent + model.take() if model else spent  # the first has what building the sampler spent
 
 
 def _evaluate(

@@ -16,7 +16,7 @@ from autoagent.bench.lottery import lottery_arms
 from autoagent.bench.page import lottery_words, rank_words, regret_rows, write_page
 from autoagent.bench.protocol import SeedPlan
 from autoagent.bench.standing import Standing, checkpoints
-from autoagent.bench.subsets import choose_subsets, corners_of, describe_tasks, star_discrepancy
+from autoagent.bench.subsets import boxes_of, choose_subsets, describe_tasks, star_discrepancy
 from autoagent.bench.tasks import TASKS, task_names
 from autoagent.errors import UserError
 from autoagent.report.wording import score
@@ -130,8 +130,8 @@ def divide_tasks(folder: Path, size: int, *, seed: int = 0) -> tuple[list[str], 
     table = np.stack([np.nanmean(_finite(standing.finals(arm)), axis=1) for arm in standing.arms[:3]], axis=1)
     points = describe_tasks(table)
     dev, test = choose_subsets(points, size, seed=seed)
-    corners = corners_of(points)
-    gaps = (star_discrepancy(dev, points, corners=corners), star_discrepancy(test, points, corners=corners))
+    boxes = boxes_of(points)
+    gaps = (star_discrepancy(dev, points, boxes=boxes), star_discrepancy(test, points, boxes=boxes))
     names = [standing.tasks[place] for place in dev], [standing.tasks[place] for place in test]
     row = {"dev": names[0], "test": names[1], "star_discrepancy": gaps, "by": standing.arms[:3], "seed": seed}
     (folder / "subsets.json").write_text(json.dumps(row, indent=1), encoding="utf-8")

@@ -24,7 +24,6 @@ SETTINGS: dict[str, Space] = {
             "n_startup_trials": Param(Int(2, 20), 4),
             "n_ei_candidates": Param(Int(8, 128, log=True), 24),
             "multivariate": Param(Bool(), True),
-            "prior_weight": Param(Float(0.25, 4.0, log=True), 1.0),
         }
     ),
     "pso": Space(
@@ -58,10 +57,10 @@ SETTINGS: dict[str, Space] = {
         {
             "population": Param(Int(5, 40), 20),
             "sample": Param(Int(2, 10), 5),
-            "crossover": Param(Float(0.0, 0.8), 0.0),
+            "crossover": Param(Float(0.0, 0.8), 0.25),
         }
     ),
-    "mcts": Space({"exploration": Param(Float(0.1, 2.0, log=True), 1.0)}),
+    "mcts": Space({"exploration": Param(Float(0.05, 2.0, log=True), 0.3)}),
 }
 _FACTORIES = {"tpe": "autoagent.bench.lottery:build_tpe"}
 

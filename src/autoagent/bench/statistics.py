@@ -177,15 +177,19 @@ def interquartile_mean(values: Sequence[float]) -> float:
 
 def _compare(a: str, b: str, first: Floats, second: Floats, tie: float) -> Comparison:
     both = ~(np.isnan(first) | np.isnan(second))
+    finite = both & np.isfinite(first) & np.isfinite(second)
     x, y = first[both], second[both]
-    equal = (np.abs(np.where(np.isinf(x) & np.isinf(y), 0.0, x - np.where(np.isinf(x) & np.isinf(y), x, y))) <= tie) | (
-        np.isinf(x) & np.isinf(y)
+    worst = 1.0 + 2 * float(np.abs(np.concatenate([x[np.isfinite(x)], y[np.isfinite(y)]])).max(initial=0.0))
+    x, y = np.where(np.isinf(x), worst, x), np.where(np.isinf(y), worst, y)  # a crash: worse than all, equal to another
+    equal = np.abs(x - y) <= tie
+    difference = np.full(first.shape, np.nan)
+    difference[finite] = first[finite] - second[finite]
+    return Comparison(
+        a,
+        b,
+        int(((x < y) & ~equal).sum()),
+        int(equal.sum()),
+        int(((x > y) & ~equal).sum()),
+        wilcoxon(np.where(equal, y, x), y),
+        paired_bootstrap(difference),
     )
-    wins, losses = int(((x < y) & ~equal).sum()), int(((x > y) & ~equal).sum())
-    finite = np.isfinite(first) & np.isfinite(second)
-    difference = np.where(finite, np.where(finite, first, 0.0) - np.where(finite, second, 0.0), np.nan)
-    big = 10.0 + 2 * max(
-        (float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) for values in (x, y)), default=0.0
-    )
-    p_value = wilcoxon(np.where(np.isinf(x), big, x), np.where(np.isinf(y), big, y)) if both.any() else 1.0
-    return Comparison(a, b, wins, int(equal.sum()), losses, p_value, paired_bootstrap(difference))

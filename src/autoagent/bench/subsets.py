@@ -32,18 +32,23 @@ def describe_tasks(losses: Floats) -> Floats:
     return np.asarray((rankdata(losses, axis=0) - 0.5) / len(losses), dtype=float)
 
 
-def star_discrepancy(chosen: Sequence[int], points: Floats, *, corners: Floats | None = None) -> float:
+def star_discrepancy(chosen: Sequence[int], points: Floats, *, boxes: Floats | None = None) -> float:
     """Return the largest difference of shares over boxes ``[0, q)`` and ``[0, q]``.
 
     Args:
         chosen: rows of ``points``.
         points: ``(tasks, dimensions)`` in [0, 1].
-        corners: to look at; by default all that the points span, a fixed sample of them where there are too many.
+        boxes: of `boxes_of`, where many subsets of the same points are looked at.
     """
-    corners = corners_of(points) if corners is None else corners
+    inside = boxes_of(points) if boxes is None else boxes
+    return float(np.abs(inside[:, list(chosen)].mean(1) - inside.mean(1)).max())
+
+
+def boxes_of(points: Floats) -> Floats:
+    """Return ``(boxes, tasks)``: 1 where a point is in a box, half-open boxes first, then closed ones."""
+    corners = corners_of(points)
     inside = [np.all(points[None] < corners[:, None], axis=-1), np.all(points[None] <= corners[:, None], axis=-1)]
-    boxes = [np.asarray(box, dtype=float) for box in inside]
-    return float(max(np.abs(box[:, list(chosen)].mean(1) - box.mean(1)).max() for box in boxes))
+    return np.unique(np.concatenate(inside).astype(float), axis=0)
 
 
 def corners_of(points: Floats) -> Floats:
@@ -70,20 +75,20 @@ def choose_subsets(points: Floats, size: int, *, seed: int = 0, swaps: int = 200
     """
     if 2 * size > len(points):
         raise UserError(f"two disjoint subsets of {size} need {2 * size} tasks; there are {len(points)}")
-    rng, corners = np.random.default_rng(seed), corners_of(points)
+    rng, boxes = np.random.default_rng(seed), boxes_of(points)
     order = [int(place) for place in rng.permutation(len(points))]
-    best = _worst(order, size, points, corners)
+    best = _worst(order, size, points, boxes)
     for _ in range(swaps):
         a = int(rng.integers(2 * size))
         b = int(rng.integers(len(order)))
         trial = order.copy()
         trial[a], trial[b] = trial[b], trial[a]
-        value = _worst(trial, size, points, corners)
+        value = _worst(trial, size, points, boxes)
         if value <= best:
             order, best = trial, value
     return sorted(order[:size]), sorted(order[size : 2 * size])
 
 
-def _worst(order: Sequence[int], size: int, points: Floats, corners: Floats) -> float:
+def _worst(order: Sequence[int], size: int, points: Floats, boxes: Floats) -> float:
     parts = (order[:size], order[size : 2 * size])
-    return max(star_discrepancy(part, points, corners=corners) for part in parts)
+    return max(star_discrepancy(part, points, boxes=boxes) for part in parts)

