@@ -40,6 +40,7 @@ class SeriesPlan(BaseModel):
         tests: sealed origins of each series.
         folds: validated blocks of each.
         block: points of one.
+        origins: validated in each block, at most.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +49,7 @@ class SeriesPlan(BaseModel):
     tests: int
     folds: int
     block: int
+    origins: int
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def find_series(understanding: Understanding, frame: pd.DataFrame) -> FoundSerie
         tests=cuts.tests,
         folds=cuts.folds,
         block=cuts.block,
+        origins=cuts.origins,
     )
     metric = _metric(spec, said)
     rows = frame if not framing.wide else _melted(frame, framing)
@@ -291,7 +294,7 @@ def split_series(
 ) -> tuple[dict[str, Any], list[LeakWarning]]:
     """Frame the series, seal the last windows, and return the facts of the split and the leaks."""
     framing, plan = found.framing, found.plan
-    cuts = Cuts(plan.tests, plan.folds, plan.block)
+    cuts = Cuts(plan.tests, plan.folds, plan.block, plan.origins)
     sealed = cuts.sealed(framing.horizon)
     rows = [scales(one.values[: len(one.values) - sealed], framing.season) for one in found.series]
     both = np.array([row[:2] for row in rows])

@@ -33,10 +33,16 @@ def render_card(record: RunRecord) -> str:
         _limits(record),
         _data(record),
         "## How it was chosen\n\n" + _chosen(record),
-        "## Use\n\n```\npip install -r requirements.txt\npython predict.py new_rows.csv -o predictions.csv\n```",
+        "## Use\n\n```\npip install -r requirements.txt\n" + _command(record) + "\n```",
         "## Limits of this model\n\n" + _warnings(record),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _command(record: RunRecord) -> str:
+    if record.test and record.test.forecasts:
+        return "python predict.py -o forecast.csv\npython predict.py history.csv -o forecast.csv"
+    return "python predict.py new_rows.csv -o predictions.csv"
 
 
 def inert(text: str) -> str:

@@ -56,8 +56,9 @@ def tiles(record: RunRecord) -> list[Tile]:
     found.append(Tile("Validation", score(validation), "what the model was chosen by"))
     found.append(Tile("Baseline", score(test.baseline_score if test else None), "no learning, same test rows"))
     found.append(Tile("Model size", size(export.model_bytes if export else None), "measured on the files"))
+    what = "forecast of a series" if test and test.forecasts else "row"
     p50, p99 = (export.latency_ms_p50, export.latency_ms_p99) if export else (None, None)
-    found.append(Tile("Latency", quantity("_ms", p50), f"one row, median; p99 {quantity('_ms', p99)}"))
+    found.append(Tile("Latency", quantity("_ms", p50), f"one {what}, median; p99 {quantity('_ms', p99)}"))
     trials = f"{len(record.state.finished)} trials ended"
     return [*found, Tile("Time", duration(record.state.seconds_used), trials)]
 

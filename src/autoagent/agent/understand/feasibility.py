@@ -21,8 +21,6 @@ NEAREST = {
     "ranking": "regression or binary classification of the relevance",
     "clustering": "multiclass classification, when some rows carry a group label",
     "anomaly_detection": "binary classification, when some rows are labelled",
-    "forecasting": "regression on a table with lagged columns and a time split",
-    "quantile_forecasting": "regression on a table with lagged columns and a time split",
     "survival_analysis": "binary classification of the event within a fixed time",
     "recommendation": "binary classification of user and item pairs",
 }

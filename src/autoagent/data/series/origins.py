@@ -32,11 +32,13 @@ class Cuts:
         tests: sealed origins of each series, a horizon apart.
         folds: blocks before them.
         block: points of a block.
+        origins: of each block and series that are validated, at most.
     """
 
     tests: int
     folds: int
     block: int
+    origins: int = 8
 
     def sealed(self, horizon: int) -> int:
         """Return the sealed points at the end of a series."""
@@ -89,7 +91,9 @@ def plan_cuts(lengths: Sequence[int], framing: Framing, *, folds: int, tests: in
     free = left - framing.fewest - H  # points beside the history and one window to learn from
     if free < block:
         block = H
-    return Cuts(tests, max(1, min(folds, free // block)), block)
+    folds = max(1, min(folds, free // block))
+    origins = MAX_ROWS // (2 * folds * H * len(lengths))  # validated rows are at most half of all
+    return Cuts(tests, folds, block, max(1, min(_VALID_ORIGINS, origins)))
 
 
 def frame_all(
@@ -105,7 +109,7 @@ def frame_all(
         extra: one row for each series, columns that stand beside its rows.
     """
     H = framing.horizon
-    per_series = max(cuts.folds * _VALID_ORIGINS + 4, MAX_ROWS // (H * len(series)))
+    per_series = max(cuts.folds * cuts.origins + 4, MAX_ROWS // (H * len(series)))
     train: list[pd.DataFrame] = []
     test: list[pd.DataFrame] = []
     for number, one in enumerate(series):
@@ -152,7 +156,7 @@ def valid_origins(cut: int, horizon: int, cuts: Cuts, fold: int) -> list[int]:
     """Return the validated origins of a fold; the last fold ends at the cut."""
     begin = cut - (cuts.folds - fold) * cuts.block
     last = begin + cuts.block - 1 - horizon  # its whole window lies in the block
-    picked = np.linspace(begin - 1, max(last, begin - 1), _VALID_ORIGINS).round().astype(np.int64)
+    picked = np.linspace(begin - 1, max(last, begin - 1), cuts.origins).round().astype(np.int64)
     return [int(origin) for origin in np.unique(picked)]
 
 
