@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from autoagent.data.delimited import read_delimited
 from autoagent.data.images.arrays import is_idx, is_image_array
-from autoagent.data.images.reading import read_beside, read_folder, read_idx_pair, read_pairs
+from autoagent.data.images.reading import read_beside, read_classes, read_folder, read_idx_pair, read_pairs
 from autoagent.data.table import Table
 from autoagent.data.tidy import tidy
 from autoagent.errors import DataError
@@ -70,7 +70,10 @@ def _images(path: Path) -> Table | None:
     if not is_folder:
         return None
     found = read_folder(path)
-    return read_table(found) if isinstance(found, Path) else tidy(found)
+    if not isinstance(found, Path):
+        return tidy(found)
+    table = read_table(found)
+    return table if table.images is not None else tidy(read_classes(path))
 
 
 def _reader(path: Path, text: str) -> Callable[[Path], tuple[pd.DataFrame, list[str]]]:

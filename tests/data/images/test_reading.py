@@ -89,6 +89,14 @@ def test_a_table_names_the_images_beside_it(tmp_path: Path) -> None:
         assert list(table.frame.columns) == ["file", "weight", "kind"]
 
 
+def test_a_table_of_something_else_does_not_hide_the_class_folders(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "bars", 4)
+    pd.DataFrame({"camera": ["a", "b"], "year": [2020, 2021]}).to_csv(folder / "cameras.csv", index=False)
+    table = read_table(folder)
+    assert table.images is not None
+    assert len(table.frame) == 12
+
+
 @pytest.mark.parametrize("path", ["../secret.png", "/etc/hostname.png", "down/../../secret.png"])
 def test_a_path_out_of_the_folder_is_left_out(tmp_path: Path, path: str) -> None:
     folder = write_folder(tmp_path / "bars", 5)

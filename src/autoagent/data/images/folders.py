@@ -13,6 +13,7 @@ from autoagent.data.images.source import COLUMN, TARGET, looks_like_image
 from autoagent.errors import DataError
 
 _SHOWN = 5
+_LOOKED_AT, _MOSTLY = 200, 0.9  # first cells of a column; the share that must look like images
 _LONGEST = 4096  # characters of a path
 _MAX_FILES = 5_000_000
 
@@ -90,8 +91,9 @@ def from_rows(frame: pd.DataFrame, root: Path) -> str | None:
         column = frame[name]
         if pd.api.types.is_numeric_dtype(column.dtype):
             continue
-        texts = column.dropna().astype(str)
-        if len(texts) and texts.map(looks_like_image).mean() > 0.9:
+        texts = column.dropna().head(_LOOKED_AT).astype(str)
+        if len(texts) and texts.map(looks_like_image).mean() > _MOSTLY:
+            texts = column.dropna().astype(str)
             there = texts.map(lambda text: is_inside(text, root) and (root / text).is_file())
             if there.mean() < 0.5:
                 missing = texts[~there].head(_SHOWN).tolist()

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autoagent.data.images.arrays import as_bytes, is_idx, labels_beside, read_idx
-from autoagent.data.images.folders import by_class, find, from_rows, is_inside, table_beside
+from autoagent.data.images.folders import Found, by_class, find, from_rows, is_inside, table_beside
 from autoagent.data.images.look import look, look_at_arrays, skipped
 from autoagent.data.images.source import COLUMN, TARGET, ImageSource
 from autoagent.data.table import Table
@@ -31,10 +31,16 @@ def read_folder(root: Path) -> Table | Path:
         return read_idx_pair(root / (train or packed)[0])
     if not found.images:
         raise DataError(f"{str(root)!r} is a folder without images; give a table, or a folder with images in it")
-    table = table_beside(root, found)
-    if table is not None:
-        return table
-    frame, notes = by_class(root, found)
+    return table_beside(root, found) or read_classes(root, found)
+
+
+def read_classes(root: Path, found: Found | None = None) -> Table:
+    """Read a folder with a folder of images for each class.
+
+    Raises:
+        DataError: there are no such folders, or too many images cannot be read.
+    """
+    frame, notes = by_class(root, found or find(root))
     return _looked_at(frame, COLUMN, root, (root.name, str(root)), notes, default_target=TARGET)
 
 
