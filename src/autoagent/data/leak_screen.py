@@ -204,7 +204,7 @@ def is_prose(values: pd.Series) -> bool:
     cells = values.dropna().head(200)
     if is_number(values) or not len(cells) or not all(isinstance(cell, str) for cell in cells):
         return False
-    return bool((cells.str.split().str.len() >= 4).mean() > 0.5)
+    return sum(len(cell.split()) >= 4 for cell in cells) > len(cells) / 2
 
 
 def is_date(values: pd.Series) -> bool:
