@@ -163,6 +163,19 @@ def test_a_report_is_incomplete_until_everything_is_stated(tmp_path: Path) -> No
     assert not any(item.is_there and not item.value for item in checklist(standing))
 
 
+def test_an_unfinished_comparison_is_reported_without_what_is_missing(tmp_path: Path) -> None:
+    asked = comparison(("branin", "steps"), [read_arm("random"), read_arm("qmc")])
+    run_comparison(asked, tmp_path)
+    journal = tmp_path / "records.jsonl"
+    journal.write_text("".join(line + "\n" for line in journal.read_text().splitlines()[:3]))  # 3 of 8
+    standing = Standing(tmp_path)
+    assert standing.task_ranks.shape == (1, 2)  # a cell that was not run is no crash
+    assert "5 cells were not run" in verdict(checklist(standing))
+    assert "5 cells were not run" in render(standing)
+    with pytest.raises(UserError, match="5 cells were not run yet"):
+        divide_tasks(tmp_path, 1)
+
+
 def test_a_model_without_its_control_and_its_price_is_incomplete(tmp_path: Path) -> None:
     asking = Arm("asking", f"{HERE}:scripted_sampler", llm=f"python:{HERE}:scripted_model")
     run_comparison(comparison(("conditional",), [read_arm("random"), asking]), tmp_path)

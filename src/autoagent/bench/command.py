@@ -127,7 +127,9 @@ def divide_tasks(folder: Path, size: int, *, seed: int = 0) -> tuple[list[str], 
         UserError: there are too few tasks.
     """
     standing = Standing(folder)
-    table = np.stack([np.nanmean(_finite(standing.finals(arm)), axis=1) for arm in standing.arms[:3]], axis=1)
+    if standing.missing:
+        raise UserError(f"{len(standing.missing)} cells were not run yet; tasks are described by whole comparisons")
+    table = np.stack([_finite(standing.finals(arm)).mean(axis=1) for arm in standing.arms[:3]], axis=1)
     points = describe_tasks(table)
     dev, test = choose_subsets(points, size, seed=seed)
     boxes = boxes_of(points)

@@ -132,8 +132,9 @@ class Standing:
 
     def mean_curve(self, arm: str) -> Floats:
         """Return ``(trials,)`` mean regrets over tasks and seeds; what has no loss counts as the worst seen there."""
-        rows = [np.nanmean(self._capped(arm, name), axis=0) for name in self.tasks]
-        return np.asarray(np.nanmean(np.stack(rows), axis=0), dtype=float)
+        rows = [self._capped(arm, name) for name in self.tasks]
+        means = [row[~np.isnan(row).any(axis=1)].mean(axis=0) for row in rows if not np.isnan(row).any(axis=1).all()]
+        return np.mean(means, axis=0) if means else np.full(self.trials, np.nan)
 
     def final(self, record: Record | None) -> float:
         """Return what a search is judged by: its recommendation's true loss, else its mean test loss; inf is a crash.
@@ -159,10 +160,14 @@ class Standing:
 
     @functools.cached_property
     def task_ranks(self) -> Floats:
-        """``(tasks, arms)``: mean over seeds of the ranks within a seed, so that no seed outweighs another."""
+        """``(tasks, arms)``: mean over seeds of the ranks within a seed, so that no seed outweighs another.
+
+        Tasks without a seed that every method has run are left out.
+        """
         table = np.stack([self.finals(arm) for arm in self.arms], axis=2)
-        ranked = [statistics.ranks(np.where(np.isinf(row), np.nan, row)) for row in table]
-        return np.stack([rows.mean(axis=0) for rows in ranked])
+        whole = [rows[~np.isnan(rows).any(axis=1)] for rows in table]  # a seed counts when every method has run it
+        ranked = [statistics.ranks(np.where(np.isinf(rows), np.nan, rows)).mean(axis=0) for rows in whole if len(rows)]
+        return np.stack(ranked) if ranked else np.full((1, len(self.arms)), np.nan)
 
     @functools.cached_property
     def mean_ranks(self) -> dict[str, float]:
@@ -173,14 +178,14 @@ class Standing:
     @property
     def critical_difference(self) -> float | None:
         """Nemenyi's, with at least 10 tasks and 2 methods."""
-        if len(self.tasks) < statistics.LEAST_TASKS or len(self.arms) < 2:
+        if len(self.task_ranks) < statistics.LEAST_TASKS or len(self.arms) < 2:
             return None
-        return statistics.critical_difference(len(self.arms), len(self.tasks))
+        return statistics.critical_difference(len(self.arms), len(self.task_ranks))
 
     @property
     def friedman(self) -> float | None:
         """Friedman's p-value, with at least 10 tasks and 3 methods."""
-        if len(self.tasks) < statistics.LEAST_TASKS or len(self.arms) < 3:
+        if len(self.task_ranks) < statistics.LEAST_TASKS or len(self.arms) < 3:
             return None
         return statistics.friedman(self.task_ranks)
 
