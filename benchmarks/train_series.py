@@ -154,9 +154,12 @@ def peers(work: Path) -> None:
         m, H = facts["season"], facts["horizon"]
         rows: dict[str, list[float]] = {name: [] for name in METHODS[1:]}
         by_series: dict[str, dict[str, float]] = {}
+        refused = 0
         for series, part in frame.groupby("series"):
             values = part["value"].to_numpy(dtype=float)
             values = values[: np.flatnonzero(~np.isnan(values))[-1] + 1]
+            if len(values) < max(m, 3) + 1 + 3 * H or np.isnan(values).mean() > 0.5:
+                continue  # ours neither trains nor tests such a series
             cut = len(values) - facts["tests"] * H
             gaps = np.abs(values[m:cut] - values[: cut - m])
             scale = float(np.nanmean(gaps)) or 1.0
@@ -166,13 +169,21 @@ def peers(work: Path) -> None:
                 for name, build in (("SeasonalNaive", SeasonalNaive), ("AutoETS", AutoETS), ("AutoTheta", AutoTheta)):
                     # AutoETS of statsforecast knows no season longer than 24; then it is fitted without one
                     season = 1 if name == "AutoETS" and m > 24 else m
-                    mean = build(season_length=season).forecast(y=filled[:origin], h=H)["mean"]
+                    try:
+                        mean = build(season_length=season).forecast(y=filled[:origin], h=H)["mean"]
+                    except NotImplementedError:  # AutoETS refuses the shortest series; the naive forecast stands in
+                        mean = SeasonalNaive(season_length=m).forecast(y=filled[:origin], h=H)["mean"]
+                        refused += 1
                     truth = values[origin : origin + H]
                     own[name] += (np.abs(truth - mean[: len(truth)])[~np.isnan(truth)] / scale).tolist()
             by_series[str(series)] = {name: float(np.mean(miss)) for name, miss in own.items()}
             for name in rows:
                 rows[name] += own[name]
-        out = {"total": {name: float(np.mean(miss)) for name, miss in rows.items()}, "series": by_series}
+        out = {
+            "total": {name: float(np.mean(miss)) for name, miss in rows.items()},
+            "series": by_series,
+            "refused": refused,
+        }
         path.with_name(path.stem + "_peers.json").write_text(json.dumps(out), encoding="utf-8")
         sys.stderr.write(f"{facts['set']}: {out['total']}\n")
 

@@ -1,6 +1,7 @@
 """The families that only series have: they find their columns by name and export what they predict."""
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -43,6 +44,7 @@ def test_the_onnx_model_predicts_what_the_model_predicts(name: str) -> None:
     model, X, y, _ = fitted(name)
     said = model.predict(X)
     assert said.shape == y.shape
+    onnx.checker.check_model(onnx.load_model_from_string(model.to_onnx()))
     session = onnxruntime.InferenceSession(model.to_onnx(), providers=["CPUExecutionProvider"])
     assert [output.shape for output in session.get_outputs()] == [["n"]]
     for rows in (X, X[:1]):
