@@ -9,6 +9,7 @@ import functools
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from autoagent.search.contamination import Disguise
 from autoagent.search.language.cards import TaskContext
 from autoagent.search.language.known import KnownSpace
 from autoagent.search.language.ledger import Ledger
+from autoagent.search.llm_proposals import LanguageProposals
 from autoagent.search.mixers import WarmStart
+from autoagent.search.samplers.agent import AgentSampler, notes_of
 from autoagent.search.samplers.llambo import LLAMBOSampler, Options
 from autoagent.search.samplers.native import build_random, build_tpe
 from autoagent.search.samplers.opro import OPROSampler
@@ -46,6 +49,8 @@ CONTEXT = TaskContext(
 SMALL = Options(num_warm=3, candidates=4, templates=1, draws=2)  # 3 requests a trial: a small model on one core
 
 WARM = Options(num_warm=4)  # one request
+TIMEOUT_S = 300.0
+ARMS = ["random", "tpe", "default, then tpe", "agent", "warm start, then tpe", "agent with the model", "opro", "llambo"]
 
 
 class Counting:
@@ -87,45 +92,52 @@ def _bounds() -> dict[str, tuple[float, float]]:
     return {name: (param.domain.low, param.domain.high) for name, param in SPACE.items()}  # type: ignore[union-attr]
 
 
-def sampler_of(arm: str, llm: LLM, *, seed: int, space: KnownSpace, context: TaskContext) -> BaseSampler:
-    """Return the sampler of an arm."""
+def sampler_of(arm: str, llm: LLM, *, seed: int, hidden: Disguise | None) -> tuple[BaseSampler, Counter[str]]:
+    """Return the sampler of an arm, and where it counts if not in the study."""
+    space, context, maximize = KnownSpace.from_space(SPACE), CONTEXT, True
+    defaults = SPACE.default()
+    if hidden is not None:
+        space, context, maximize, defaults = hidden.space(space), hidden.context(context), False, {}
     tpe = build_tpe(seed=seed)
-    warm = LLAMBOSampler(llm, tpe, seed=seed, space=space, context=context, options=WARM, timeout_s=300)
+    warm = LLAMBOSampler(llm, tpe, seed=seed, space=space, context=context, options=WARM, timeout_s=TIMEOUT_S)
+    ideas = LanguageProposals(llm, space=space, task=context, maximize=maximize, timeout_s=TIMEOUT_S)
     arms: dict[str, Callable[[], BaseSampler]] = {
         "random": lambda: build_random(seed=seed),
         "tpe": lambda: tpe,
         "default, then tpe": lambda: PortfolioSampler([SPACE.default()], tpe),  # the control without a model
         "warm start, then tpe": lambda: WarmStart(warm, tpe, count=WARM.num_warm),
+        "agent": lambda: AgentSampler(seed=seed, defaults=defaults, space=space.distributions),
+        "agent with the model": lambda: AgentSampler(
+            seed=seed, defaults=defaults, space=space.distributions, llm=ideas
+        ),
         "llambo": lambda: LLAMBOSampler(
-            llm, tpe, seed=seed, space=space, context=context, options=SMALL, timeout_s=300
+            llm, tpe, seed=seed, space=space, context=context, options=SMALL, timeout_s=TIMEOUT_S
         ),
         "opro": lambda: OPROSampler(llm, tpe, seed=seed, space=space, num_initial=3, per_request=4),
     }
-    return arms[arm]()
+    return arms[arm](), ideas.events
 
 
 def run(arm: str, llm: LLM, *, seed: int, disguised: bool, trials: int) -> dict[str, Any]:
     """Return the row of one study."""
     disguise = Disguise(seed)
-    space, context = KnownSpace.from_space(SPACE), CONTEXT
-    if disguised:
-        space, context = disguise.space(space), disguise.context(context)
     counting = Counting(llm)
-    sampler = sampler_of(arm, counting, seed=seed, space=space, context=context)
+    sampler, events = sampler_of(arm, counting, seed=seed, hidden=disguise if disguised else None)
     direction = disguise.direction("maximize") if disguised else "maximize"
     study = optuna.create_study(sampler=sampler, direction=direction, study_name="digits")
     begun = time.monotonic()
     study.optimize(disguise.objective(accuracy) if disguised else accuracy, n_trials=trials)
     values = [disguise.value(trial.value) if disguised else trial.value for trial in study.trials]
     ledger = Ledger.of(study)
+    sources = ledger.sources() or Counter(note["by"] for note in notes_of(study).values())
     return {
         "arm": arm,
         "disguised": disguised,
         "seed": seed,
         "values": values,
         "best": [max(values[: count + 1]) for count in range(trials)],
-        "sources": dict(ledger.sources()),
-        "events": dict(ledger.total()),
+        "sources": dict(sources),
+        "events": dict(ledger.total() + events),
         "prompt_tokens": counting.prompt_tokens,
         "completion_tokens": counting.completion_tokens,
         "seconds": round(time.monotonic() - begun, 1),
@@ -164,9 +176,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base-url", default="http://127.0.0.1:8973/v1")
     parser.add_argument("--model", default="local")
-    parser.add_argument(
-        "--arms", nargs="+", default=["random", "tpe", "default, then tpe", "warm start, then tpe", "opro", "llambo"]
-    )
+    parser.add_argument("--arms", nargs="+", default=ARMS)
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, required=True)
