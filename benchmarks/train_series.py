@@ -48,8 +48,9 @@ def tables() -> dict[str, tuple[pd.DataFrame, str, list[str], int]]:
     danish = sm.danish_data.load_pandas().data
     danish = danish.rename_axis("date").reset_index()
     births = sm.fertility.load_pandas().data.drop(columns=["Country Code", "Indicator Name", "Indicator Code"])
+    births = births.dropna(axis=1, how="all").dropna()  # whole series only: the peers know no gaps
     births = births.melt("Country Name", var_name="year", value_name="rate").rename(columns={"Country Name": "country"})
-    births = births.assign(year=births["year"].astype(int)).dropna()
+    births = births.assign(year=births["year"].astype(int))
     firms = sm.grunfeld.load_pandas().data
     quarter = "forecast every column, the next 8 quarters, MASE"
     return {
@@ -146,7 +147,7 @@ def peers(work: Path) -> None:
 
     warnings.simplefilter("ignore")
     for path in sorted(work.glob("*.json")):
-        if path.name.endswith("_peers.json"):
+        if path.name.endswith("_peers.json") or path.with_name(path.stem + "_peers.json").exists():
             continue
         facts = json.loads(path.read_text(encoding="utf-8"))
         frame = pd.read_csv(path.with_suffix(".csv"), dtype={"series": str}, keep_default_na=True)
