@@ -65,7 +65,7 @@ def _seeds(standing: Standing) -> list[Item]:
 
 
 def _arms(standing: Standing) -> list[Item]:
-    samplers = {arm.sampler for arm in standing.every_arm.values()}
+    samplers = {arm.name.partition(" #")[0] if " #" in arm.name else arm.sampler for arm in standing.every_arm.values()}
     without = [name for name in _BASELINES if name not in samplers]
     references = [name for name in ("default", "random_twice") if name not in standing.references]
     settings = "; ".join(

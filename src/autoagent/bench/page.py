@@ -42,7 +42,7 @@ def render(standing: Standing) -> str:
     colours = {name: place % 10 for place, name in enumerate(shown)}
     return environment.get_template("bench.html.j2").render(
         standing=standing,
-        title=f"{', '.join(standing.arms[:4])}{' …' if len(standing.arms) > 4 else ''}",
+        title=_title(standing.arms if not spreads else [row.sampler for row in spreads]),
         items=items,
         verdict=verdict(items),
         tiles=tiles(standing),
@@ -61,6 +61,10 @@ def render(standing: Standing) -> str:
         budgets=[{"arm": arm, "cost": standing.cost(arm), "crashes": standing.crashes(arm)} for arm in shown],
         adequacy=standing.adequacy(),
     )
+
+
+def _title(names: list[str]) -> str:
+    return f"{', '.join(names[:6])}{' …' if len(names) > 6 else ''}"
 
 
 def tiles(standing: Standing) -> list[dict[str, str]]:

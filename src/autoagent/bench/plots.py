@@ -11,6 +11,7 @@ from autoagent.bench.lottery import Spread
 from autoagent.report.svg import Canvas, Scale, fit, frame, spread, tick_labels, ticks
 from autoagent.report.wording import number
 
+_MOST_SHOWN = 0.5  # powers of ten: what lies above, the first trials of a loss without bounds, is drawn on the edge
 Points = Sequence[tuple[float, float]]
 
 
@@ -27,7 +28,7 @@ def regret_curves(curves: Mapping[str, Points], colours: Mapping[str, int], *, x
     box = frame(
         (740, 320),
         (min(0.0, *xs), max(xs)),
-        spread(ys),
+        spread([min(y, max(_MOST_SHOWN, min(ys))) for y in ys]),
         x_label=x_label,
         y_label="regret, powers of ten",
         x_whole=whole,
