@@ -188,7 +188,7 @@ def _stated_season(spec: TaskSpec, grid: Any) -> int | None:  # noqa: ANN401 - a
     if isinstance(said, int | float):
         return int(said)
     steps = season_of(str(said), grid)
-    if steps is None and season_of(str(said), grid) is None and spoken(grid) != f"1 {said}":
+    if steps is None and spoken(grid) != f"1 {said}":
         raise RequestError(
             f"a season of one {said} is no whole number of steps of {spoken(grid)}", missing=["metric.params.season"]
         )
