@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import Ridge
 
 from autoagent.space import JSONScalar
 from autoagent.train.features import FeatureOptions
 from autoagent.train.learner import Array, FitContext, Matrix
+from autoagent.train.logistic import fit_logistic
 from autoagent.train.onnx_graph import OnnxGraph
 from autoagent.train.target import Target
 
@@ -75,7 +74,8 @@ class Linear:
             return FittedLinear(
                 ridge.coef_.reshape(-1, 1), np.atleast_1d(ridge.intercept_), self.squares, target, X.shape[1]
             )
-        weight, bias = _fit_logistic(rows, y, self.C, context)
+        steps = 300 if len(rows) <= 20_000 else 100
+        weight, bias = fit_logistic(rows, y, self.C, context, steps=steps, tol=1e-4)
         return FittedLinear(weight, bias, self.squares, None, X.shape[1])
 
 
@@ -96,23 +96,3 @@ def build(config: Mapping[str, JSONScalar]) -> Linear:
 def _expand(X: Matrix, squares: bool) -> Matrix:
     clipped = np.clip(X, -_CLIP, _CLIP)
     return np.concatenate([clipped, clipped * clipped], axis=1) if squares else clipped
-
-
-def _fit_logistic(rows: Array, y: Array, C: float, context: FitContext) -> tuple[Array, Array]:
-    """Return weights ``(d, k)`` and biases ``(k,)`` of a softmax; a class that is absent gets a bias of -30."""
-    present = np.unique(y).astype(int)
-    weight, bias = np.zeros((rows.shape[1], context.n_classes)), np.full(context.n_classes, -30.0)
-    if len(present) == 1:
-        bias[present] = 0.0
-        return weight, bias
-    iterations = 300 if len(rows) <= 20_000 else 100
-    model: Any = LogisticRegression(C=C, max_iter=iterations, tol=1e-4, random_state=context.seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # more steps do not help the validation score
-        model.fit(rows, y)
-    if len(present) == 2:  # the library keeps the log-odds of the second class only
-        weight[:, present] = np.stack([-model.coef_[0], model.coef_[0]], axis=1) / 2
-        bias[present] = np.array([-model.intercept_[0], model.intercept_[0]]) / 2
-    else:
-        weight[:, present], bias[present] = model.coef_.T, model.intercept_
-    return weight, bias

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -10,12 +9,12 @@ from typing import Any, cast
 import numpy as np
 import scipy.sparse
 from scipy.special import softmax
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import Ridge
 
 from autoagent.space import JSONScalar
 from autoagent.train.features import FeatureOptions
 from autoagent.train.learner import Array, FitContext, Matrix
+from autoagent.train.logistic import fit_logistic
 from autoagent.train.onnx_graph import OnnxGraph
 from autoagent.train.target import Target
 
@@ -88,7 +87,7 @@ class TextLinear:
             ridge = Ridge(alpha=1.0 / self.C, solver="sparse_cg", random_state=context.seed)
             ridge.fit(rows, target.forward(y))
             return FittedTextLinear(ridge.coef_.reshape(-1, 1), np.atleast_1d(ridge.intercept_), most, dense, target)
-        weight, bias = _logistic(rows, y, self.C, context)
+        weight, bias = fit_logistic(rows, y, self.C, context, steps=200, tol=1e-3)
         return FittedTextLinear(weight, bias, most, dense, None)
 
 
@@ -112,25 +111,6 @@ def _sparse(X: Matrix, dense: int, most: int, terms: int) -> Any:  # noqa: ANN40
     words = scipy.sparse.csr_matrix((shares.ravel(), (row, places.ravel())), shape=(len(X), terms))
     rest = scipy.sparse.csr_matrix(np.clip(X[:, :dense], -_CLIP, _CLIP).astype(np.float64))
     return scipy.sparse.hstack([rest, words], format="csr")
-
-
-def _logistic(rows: Any, y: Array, C: float, context: FitContext) -> tuple[Array, Array]:  # noqa: ANN401 - as above
-    """Return weights ``(d, k)`` and biases ``(k,)``; a class that is absent gets a bias of -30."""
-    present = np.unique(y).astype(int)
-    weight, bias = np.zeros((rows.shape[1], context.n_classes)), np.full(context.n_classes, -30.0)
-    if len(present) == 1:
-        bias[present] = 0.0
-        return weight, bias
-    model: Any = LogisticRegression(C=C, max_iter=200, tol=1e-3, random_state=context.seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # more steps do not help the validation score
-        model.fit(rows, y)
-    if len(present) == 2:  # the library keeps the log-odds of the second class only
-        weight[:, present] = np.stack([-model.coef_[0], model.coef_[0]], axis=1) / 2
-        bias[present] = np.array([-model.intercept_[0], model.intercept_[0]]) / 2
-    else:
-        weight[:, present], bias[present] = model.coef_.T, model.intercept_
-    return weight, bias
 
 
 def _columns(graph: OnnxGraph, start: int, end: int) -> str:
