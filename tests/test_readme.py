@@ -29,6 +29,8 @@ def test_a_python_block_runs(block: str, tmp_path: Path, monkeypatch: pytest.Mon
         assert given["result"].score > 0.8
     elif "output" in given:
         assert given["greet"](given["greeting"], "Ada").data == "Welcome back, Ada!"
+    elif "study" in given:
+        assert given["study"].best_value < 1.0
     else:
         assert given["optimizer"].param_groups[0]["state_bits"] == 8
 
