@@ -15,8 +15,8 @@ from tests.search.scripted_proposers import BESIDE_THE_TABLE
 
 from autoagent.search.samplers import SAMPLERS
 
-STATELESS = {"agent", "pso", "cem", "de", "dehb", "coordinate"}  # go on after a restart exactly as without one
-SEVERAL_OBJECTIVES = {"agent", "tpe", "random", "qmc", "gp"}
+STATELESS = {"agent", "agent_sampler", "pso", "cem", "de", "dehb", "coordinate"}  # go on after a restart exactly as without one
+SEVERAL_OBJECTIVES = {"agent", "agent_sampler", "tpe", "random", "qmc", "gp"}
 
 
 @pytest.fixture(params=[*SAMPLERS, *BESIDE_THE_TABLE])

@@ -22,7 +22,9 @@ from autoagent.search.surrogate.process import Process, fit
 Array = NDArray[np.float64]
 
 _OPTIMISM = 0.5  # latent feasibility of a place of which nothing is known; failures are -1, successes 1
-_DOUBT = 0.25  # variance of a single trial's success beside its place
+# Variance of a single trial's success beside its place: with 0.25, Branin with two corners that fail ended at 0.78
+# after 35 trials, with 0.05 at 0.06 (4 seeds each), and failures at random cost nothing more.
+_DOUBT = 0.05
 _FEW = 2  # trials with a value before there is a surrogate
 
 

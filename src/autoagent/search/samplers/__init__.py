@@ -14,6 +14,12 @@ SAMPLERS: Family[Card] = Family(
             paper="arXiv:2304.11127",
         ),
         Card(
+            name="agent_sampler",
+            target="autoagent.search.samplers.agent:build",
+            summary="Defaults by name, a model's ideas, then our Gaussian process scores all candidates; TPE past 300.",
+            paper="arXiv:2310.20708",
+        ),
+        Card(
             name="tpe",
             target="autoagent.search.samplers.native:build_tpe",
             summary="Optuna's multivariate tree-structured Parzen estimator, grouped by conditions.",

@@ -1,0 +1,199 @@
+"""The agent's own sampler: defaults, a model's ideas, a Gaussian process of our own, and a TPE in long studies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from optuna import Study
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+from autoagent.search.agent_search.context import Config, Context, Proposals, Settings, Suggestion
+from autoagent.search.agent_search.objectives import observed
+from autoagent.search.agent_search.prior import Guess
+from autoagent.search.agent_search.proposing import propose
+from autoagent.search.history import Observation
+from autoagent.search.samplers.native import build_tpe
+from autoagent.search.surrogate.features import Features
+
+ATTRIBUTE = "autoagent:agent"  # system attribute of a trial: who proposed it, what, and a model's other ideas
+MODEL_TRIALS = 300  # a study that is longer is left to the TPE, whose cost grows less
+
+
+class AgentSampler(BaseSampler):
+    """Proposes what `autoagent.search.agent_search.proposing.propose` says of the study's trials.
+
+    Nothing is kept in the sampler: the random numbers of a trial follow from the seed and its number, so that a study
+    that was stopped goes on as if it had not been, and what a trial that runs was given is read from its attribute.
+    With several objectives each trial minimises a weighted Chebyshev distance of its own (ParEGO). Conditions are
+    learned from what trials asked for. After 300 trials a multivariate TPE goes on.
+
+    Args:
+        seed: of everything random.
+        defaults: the library's own values, which the first trial tries; None leaves them to the names' hints.
+        portfolio: configurations for the trials after it.
+        llm: a language model as `Proposals`; None does without.
+        space: the distributions, if the caller knows them before the first trial.
+        facts: of the task, for the language model.
+        settings: numbers of the search.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        defaults: Mapping[str, Any] | None = None,
+        portfolio: Sequence[Config] = (),
+        llm: Proposals | None = None,
+        space: Mapping[str, BaseDistribution] | None = None,
+        facts: Mapping[str, Any] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self._seed = seed
+        self._defaults = dict(defaults or {})
+        self._portfolio = tuple(portfolio)
+        self._llm = llm
+        self._space = dict(space or {})
+        self._facts = dict(facts or {})
+        self._settings = settings or Settings()
+        self._tpe = build_tpe(seed=seed)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Return every parameter that a trial of the study has suggested, with its latest distribution."""
+        space = dict(self._space)
+        for other in study.get_trials(deepcopy=False):
+            space.update(other.distributions)
+        return {name: space[name] for name in sorted(space) if not space[name].single()}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Return a value for every parameter; those that the objective does not ask for are not used."""
+        if not search_space:
+            self._note(study, trial, Suggestion(dict(self._defaults), "default"))
+            return {}
+        if trial.number >= MODEL_TRIALS:
+            return self._from_tpe(study, trial)
+        notes = notes_of(study)
+        suggestion = self.suggest(_as_proposed(observed(study, trial.number, self._seed), notes), search_space, notes)
+        self._note(study, trial, suggestion)
+        return suggestion.config
+
+    def suggest(
+        self,
+        history: Sequence[Observation],
+        space: Mapping[str, BaseDistribution],
+        notes: Mapping[int, Mapping[str, Any]],
+        *,
+        number: int | None = None,
+    ) -> Suggestion:
+        """Return the next configuration of a history, without a study.
+
+        Args:
+            history: trials by number.
+            space: of their parameters.
+            notes: what this sampler noted on trials, by number.
+            number: of the trial to propose; the next one if it is not said.
+        """
+        legal = [_within(one, space) for one in history]
+        context = Context(
+            number=number if number is not None else (max((one.number for one in history), default=-1) + 1),
+            seed=self._seed,
+            defaults={name: value for name, value in self._defaults.items() if name in space},
+            portfolio=[{k: v for k, v in entry.items() if k in space} for entry in self._portfolio],
+            sources={at: note["by"] for at, note in notes.items() if "by" in note},
+            ideas=[idea for note in notes.values() for idea in note.get("ideas", ())],
+            facts=self._facts,
+            settings=self._settings,
+        )
+        return propose(space, legal, context, self._llm)[0]
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:  # noqa: ANN401 - Optuna's own signature
+        """Return the default of a parameter that no trial has suggested yet, or a draw round it."""
+        features = Features({param_name: param_distribution})
+        known = {name: value for name, value in self._defaults.items() if name == param_name}
+        if known and not param_distribution._contains(_internal(param_distribution, known[param_name])):
+            known = {}
+        guess = Guess(features, known)
+        if trial.number == 0:
+            return known.get(param_name, features.config(guess.default)[param_name])
+        rng = np.random.default_rng([self._seed, trial.number, *param_name.encode()])
+        return features.config(guess.draw(1, rng)[0])[param_name]
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Pass the call on to the TPE in a long study."""
+        if trial.number >= MODEL_TRIALS:
+            self._tpe.before_trial(study, trial)
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        """Pass the call on to the TPE in a long study."""
+        if trial.number >= MODEL_TRIALS:
+            self._tpe.after_trial(study, trial, state, values)
+
+    def reseed_rng(self) -> None:
+        """Take a new seed, for a copy of the sampler in another process."""
+        self._seed = int(np.random.SeedSequence().generate_state(1)[0])
+        self._tpe.reseed_rng()
+
+    def _from_tpe(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:
+        """Return the TPE's proposal; its random numbers follow from the trial as well."""
+        if isinstance(self._tpe, TPESampler):
+            state = int(np.random.default_rng([self._seed, trial.number]).integers(2**31))
+            self._tpe._rng.rng.seed(state)
+        return self._tpe.sample_relative(study, trial, self._tpe.infer_relative_search_space(study, trial))
+
+    def _note(self, study: Study, trial: FrozenTrial, suggestion: Suggestion) -> None:
+        note = {"by": suggestion.source, "config": suggestion.config, "ideas": list(suggestion.ideas)}
+        study._storage.set_trial_system_attr(trial._trial_id, ATTRIBUTE, note)
+
+
+def build(
+    *,
+    seed: int,
+    defaults: Mapping[str, Any] | None = None,
+    portfolio: Sequence[Config] = (),
+    llm: Proposals | None = None,
+    space: Mapping[str, BaseDistribution] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> BaseSampler:
+    """Return the agent's own sampler; see `AgentSampler`."""
+    return AgentSampler(seed=seed, defaults=defaults, portfolio=portfolio, llm=llm, space=space, facts=facts)
+
+
+def notes_of(study: Study) -> dict[int, Mapping[str, Any]]:
+    """Return what the agent's sampler noted on the trials of a study, by number."""
+    trials = study.get_trials(deepcopy=False)
+    return {other.number: other.system_attrs[ATTRIBUTE] for other in trials if ATTRIBUTE in other.system_attrs}
+
+
+def _as_proposed(history: list[Observation], notes: Mapping[int, Mapping[str, Any]]) -> list[Observation]:
+    """Return the history with what running trials were given, also before they have asked for it."""
+    return [
+        Observation(one.number, {**notes[one.number]["config"], **one.params}, state="running")
+        if one.state == "running" and one.number in notes
+        else one
+        for one in history
+    ]
+
+
+def _within(one: Observation, space: Mapping[str, BaseDistribution]) -> Observation:
+    """Return a trial without parameters and values that the space does not have any more."""
+    params = {
+        name: value
+        for name, value in one.params.items()
+        if name in space and space[name]._contains(_internal(space[name], value))
+    }
+    return Observation(one.number, params, one.loss, one.state, one.violation, one.distributions)
+
+
+def _internal(distribution: BaseDistribution, value: object) -> float:
+    """Return Optuna's internal value; of one that is illegal, NaN, which no distribution contains."""
+    try:
+        return float(distribution.to_internal_repr(value))
+    except (ValueError, TypeError):
+        return float("nan")
