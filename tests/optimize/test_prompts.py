@@ -22,7 +22,7 @@ from autoagent.optimize.layout import estimate_tokens, fence
 from autoagent.optimize.optoprime import OptoPrime
 from autoagent.optimize.prompt import Try
 from autoagent.space import Choice, Code, Domain, Float, Int, Text
-from autoagent.trace import ExecutionError, backward, bundle, node
+from autoagent.trace import ExecutionError, Feedback, backward, bundle, node
 
 GOLDEN = Path(__file__).parent / "golden"
 SOURCE = "def double(x):\n    return x + 1\n"
@@ -62,11 +62,19 @@ def with_code() -> OptoPrime:
     return optimizer
 
 
+def with_code_alone() -> OptoPrime:
+    code = node(SOURCE, name="double", trainable=True, domain=Code.of(SOURCE))
+    optimizer = OptoPrime([code])
+    backward(code.len(), Feedback(score=-1.0, text="too long"))
+    return optimizer
+
+
 def renderings() -> dict[str, str]:
-    return {**{name: posed(name).render() for name in OPTIMIZERS}, "optoprime_code": with_code().render()}
+    more = {"optoprime_code": with_code().render(), "optoprime_code_alone": with_code_alone().render()}
+    return {**{name: posed(name).render() for name in OPTIMIZERS}, **more}
 
 
-@pytest.mark.parametrize("name", [*OPTIMIZERS, "optoprime_code"])
+@pytest.mark.parametrize("name", [*OPTIMIZERS, "optoprime_code", "optoprime_code_alone"])
 def test_the_prompt_is_on_file(name: str) -> None:
     assert renderings()[name] == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
 

@@ -277,6 +277,14 @@ def test_an_array_keeps_its_shape_and_type() -> None:
         read_updates(reply({"w": [[0, 0], [0, 0]]}), parameters, ["w"], current)
 
 
+def test_the_worked_example_of_code_alone_changes_code_alone_and_is_right() -> None:
+    source = "def area(w, h):\n    return w + h\n"
+    parameters = Parameters([node(source, name="area", trainable=True, domain=Code.of(source))])
+    found = read_updates(example("code_alone")["reply"], parameters, ["area"], {"area": source})
+    assert not found.was_mended
+    assert found.values == {"area": "def area(w, h):\n    return w * h\n"}
+
+
 @pytest.mark.parametrize("name", ["numbers", "code"])
 def test_the_worked_example_can_be_read_and_is_right(name: str) -> None:
     parameters = Parameters(

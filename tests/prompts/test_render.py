@@ -117,8 +117,8 @@ def test_there_is_no_example_without_a_reply_type() -> None:
     folder = files("autoagent.prompts") / "examples"
     assert {path.name for path in folder.iterdir() if path.is_file()} == {"ideas.json", "request.json"}
     assert {path.name for path in folder.iterdir() if path.is_dir()} == {"optimize"}
-    # tests/optimize/test_reading.py reads both of these, code blocks included
-    assert {path.name for path in (folder / "optimize").iterdir()} == {"numbers.json", "code.json"}
+    # tests/optimize/test_reading.py reads these, code blocks included
+    assert {path.name for path in (folder / "optimize").iterdir()} == {"numbers.json", "code.json", "code_alone.json"}
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), [1], {"a": 1}])

@@ -162,7 +162,7 @@ class Drafter:
             "left_out": list(left_out),
             "schema": json.dumps(schema, ensure_ascii=False),
             "code": code,
-            "example": example("code" if has_code else "numbers"),
+            "example": example("code_alone" if code and code == list(domains) else "code" if has_code else "numbers"),
         }
         return Prompt(render(template, context), tuple(shown), None if has_code else schema)
 
