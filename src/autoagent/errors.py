@@ -71,7 +71,7 @@ class MissingExtraError(UserError, ImportError):
 
 
 class ProtocolError(UserError):
-    """A measurement would break the protocol that makes it one: tuning and test seeds or data meet, or test is read twice."""
+    """A measurement would break its protocol: tuning and test seeds or data meet, or the test part is read twice."""
 
 
 class RunFolderError(UserError):

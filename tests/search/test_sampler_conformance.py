@@ -15,7 +15,8 @@ from tests.search.scripted_proposers import BESIDE_THE_TABLE
 
 from autoagent.search.samplers import SAMPLERS
 
-STATELESS = {"agent", "agent_sampler", "pso", "cem", "de", "dehb", "coordinate"}  # go on after a restart exactly as without one
+# These go on after a restart exactly as without one.
+STATELESS = {"agent", "agent_sampler", "pso", "cem", "de", "dehb", "coordinate"}
 SEVERAL_OBJECTIVES = {"agent", "agent_sampler", "tpe", "random", "qmc", "gp"}
 
 
