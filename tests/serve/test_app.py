@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 
 from autoagent.inference import Model
-from autoagent.serve.app import MAX_BYTES, MAX_ROWS, build_app
+from autoagent.serve.app import MAX_BYTES, MAX_ROWS, _listener, build_app
 from autoagent.serve.patience import PatientProtocol
 
 TOKEN = "tell-nobody"
@@ -268,3 +268,8 @@ def test_every_answer_that_can_come_is_in_the_openapi_page(url: str) -> None:
 
 def test_health_needs_no_token(guarded: str) -> None:
     assert _ask(f"{guarded}/health") == (200, {"status": "ok"})
+
+
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_first_part() -> None:
+    with _listener("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP  # what asyncio looks at before it sets TCP_NODELAY

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import os
 import shlex
 import socket
+import threading
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -84,6 +86,8 @@ def build_app(model: Model, *, token: str | None = None, body_s: float = BODY_S)
         if token is not None and not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
             raise HTTPException(401, "a bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
 
+    # More predictions at once than processors only wait for each other: a quarter fewer were answered in a second.
+    turns = threading.BoundedSemaphore(os.cpu_count() or 1)
     app = FastAPI(title="autoagent model", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.body_s = body_s
     app.middleware("http")(_limit_size)
@@ -111,9 +115,10 @@ def build_app(model: Model, *, token: str | None = None, body_s: float = BODY_S)
     ) -> Predictions:
         roles = model.facts["roles"]
         try:
-            if content_type.startswith(FILE_TYPES):
-                return _predict(model, pd.DataFrame(one_image(body, roles)))
-            return _predict(model, pd.DataFrame(with_images(read_rows(body, columns=list(roles)), roles)))
+            with turns:
+                if content_type.startswith(FILE_TYPES):
+                    return _predict(model, pd.DataFrame(one_image(body, roles)))
+                return _predict(model, pd.DataFrame(with_images(read_rows(body, columns=list(roles)), roles)))
         except InputError as error:
             raise HTTPException(422, str(error)) from error
 
@@ -270,7 +275,8 @@ def _welcome(model: Model, host: str, port: int, token: str | None) -> list[str]
 
 def _listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
+    # With its protocol named, asyncio sends the parts of an answer at once (TCP_NODELAY); otherwise each waits 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
