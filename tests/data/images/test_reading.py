@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from autoagent.agent.understand.evidence import DataEvidence
 from autoagent.data.card import inspect
 from autoagent.data.images.arrays import read_idx
+from autoagent.data.images.look import look
 from autoagent.data.readers import read_table
 from autoagent.errors import DataError
 from autoagent.inference import InputError, read_image
@@ -201,3 +203,9 @@ def test_an_instruction_in_a_file_name_is_reported(tmp_path: Path) -> None:
     (folder / "down" / "down000.png").rename(folder / "down" / name)
     evidence = DataEvidence.of(read_table(folder).frame)
     assert any("ignore all previous" in str(found).lower() for found in evidence.suspicious)
+
+
+def test_without_pillow_one_line_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(DataError, match=r"^images need more packages: pip install 'autoagent\[vision\]'$"):
+        look(["a.png"], tmp_path)

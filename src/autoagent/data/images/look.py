@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,11 @@ def look(cells: Iterable[str], root: Path) -> tuple[dict[str, ImageFacts], dict[
 
     Returns:
         The facts of those that open, and what is wrong with the others.
+
+    Raises:
+        DataError: the package that reads images is not installed.
     """
+    require_pillow()
     found, bad = dict[str, ImageFacts](), dict[str, str]()
     for cell in cells:
         try:
@@ -42,7 +47,12 @@ def look(cells: Iterable[str], root: Path) -> tuple[dict[str, ImageFacts], dict[
 
 
 def look_at_arrays(name: str, arrays: NDArray[np.uint8]) -> dict[str, ImageFacts]:
-    """Return the facts of each image of an array ``(n, h, w)`` or ``(n, h, w, c)``, by ``NAME#PLACE``."""
+    """Return the facts of each image of an array ``(n, h, w)`` or ``(n, h, w, c)``, by ``NAME#PLACE``.
+
+    Raises:
+        DataError: the package that reads images is not installed.
+    """
+    require_pillow()
     found = {}
     for place, pixels in enumerate(arrays):
         digest = hashlib.sha256(pixels.tobytes()).hexdigest()
@@ -51,6 +61,18 @@ def look_at_arrays(name: str, arrays: NDArray[np.uint8]) -> dict[str, ImageFacts
             image.width, image.height, image.mode == "L", dhash(image), small(image), digest
         )
     return found
+
+
+def require_pillow() -> None:
+    """Say what to install where the package that reads images is missing.
+
+    Raises:
+        DataError: it is.
+    """
+    try:
+        importlib.import_module("PIL")
+    except ImportError:
+        raise DataError("images need more packages: pip install 'autoagent[vision]'") from None
 
 
 def skipped(bad: dict[str, str], total: int) -> list[str]:
