@@ -28,6 +28,7 @@ import torch
 from scipy import stats
 from torch import nn
 
+from autoagent.errors import TrialFailed
 from autoagent.ops.optim.nadamw import NAdamW
 from autoagent.train.engine import Settings, fit
 from autoagent.train.engine.schedules import rate
@@ -199,14 +200,18 @@ def budget() -> list[Line]:
             for seconds in (5.0, 10.0, 20.0):
                 task = Slowing(TASKS[name](0), **how)
                 began = time.monotonic()
-                outcome = fit(task, replace(PLAIN, seconds=seconds, validations=20))
+                asked: Line = {"task": name, "kind": kind, "seconds": seconds}
+                try:
+                    outcome = fit(task, replace(PLAIN, seconds=seconds, validations=20))
+                except TrialFailed as refusal:
+                    lines.append({**asked, "refused_after_s": round(time.monotonic() - began, 3), "why": str(refusal)})
+                    print(lines[-1], flush=True)
+                    continue
                 took = time.monotonic() - began
                 last = outcome.points[-1]
                 lines.append(
                     {
-                        "task": name,
-                        "kind": kind,
-                        "seconds": seconds,
+                        **asked,
                         "overrun_s": round(took - seconds, 3),
                         "steps": last.step,
                         "progress": round(last.progress, 5),

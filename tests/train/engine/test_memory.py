@@ -54,7 +54,7 @@ def test_a_view_of_a_large_table_counts_for_what_it_shows() -> None:
 def test_a_micro_batch_is_halved_until_the_estimate_fits() -> None:
     need = Need(100, 100, 200, 0, 0, fixed=0.0, per_example=10.0)
     assert need.micro_that_fits(64, 10_000, on_cpu=True) == 64
-    assert need.micro_that_fits(64, 600, on_cpu=True) == 16  # 300 and 1.3 x 10 for each example
+    assert need.micro_that_fits(64, 600, on_cpu=True) == 16  # 300 and 1.8 x 10 for each example
     with pytest.raises(TrialFailed, match="micro-batch of 1") as caught:
         need.micro_that_fits(64, 305, on_cpu=True)
     assert caught.value.kind == "memory"

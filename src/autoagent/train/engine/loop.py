@@ -249,10 +249,13 @@ class _Loop:
             TrialFailed: (timeout) it cannot.
         """
         pace = self.training.pace
-        least = min(self.settings.min_steps, pace.total or self.settings.min_steps)
-        if pace.step > _JUDGED_AFTER or (pace.step < _JUDGED_AFTER and not pace.done()) or pace.ends is None:
+        if pace.ends is None or pace.step > _JUDGED_AFTER:
             return
-        reached = pace.step + (0 if pace.done() else pace.steps_left())
+        over = self.processes.any(pace.done())
+        if pace.step < _JUDGED_AFTER and not over:
+            return
+        least = min(self.settings.min_steps, pace.total or self.settings.min_steps)
+        reached = pace.step + (0 if over else pace.steps_left())
         self.facts.known["predicted_steps"] = reached
         if self.processes.any(reached < least):
             raise TrialFailed(
@@ -288,6 +291,7 @@ class _Loop:
         training.points.append(Point(pace.step, pace.progress, value, train_loss, share, pace.elapsed_s))
         training.sums = (0.0, 0)
         self._tell(value)
+        self.good = None  # so that the old copy and the new one are not there at once
         self.good = copied(training.learned())
         self._write()
         pace.aside_s += pace.clock() - before

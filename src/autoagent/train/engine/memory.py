@@ -15,7 +15,8 @@ from autoagent.errors import TrialFailed
 from autoagent.ops.optim.base import local_part
 from autoagent.train.engine.groups import Optims, state_bytes_to_come
 
-_MARGIN = 1.3  # kernels' workspaces, gradients of activations, fragments
+# Gradients of activations, kernels' workspaces, fragments: what processes grew by (`benchmarks/train.py memory`).
+_MARGIN = 1.8
 
 
 @dataclass(frozen=True)
