@@ -68,20 +68,28 @@ class Augmentation:
         part = high * wide / (height * width)
         return mixed, (1 - part) * t_BK + part * other_t
 
-    def _move(self, x: Tensor, u: Tensor) -> Tensor:
+    def affine(self, u_BU: Tensor) -> Tensor:
+        """Return where each pixel of the changed image comes from, ``(B, 2, 3)``, in coordinates from -1 to 1.
+
+        What else belongs to an image (a mask, boxes, joints) moves by the same numbers: a point ``p`` of the image
+        is at ``q`` of the changed one where ``A q + b = p``.
+        """
+        u = u_BU
         s, around = self.strength, 2 * u - 1
         turn, shear = s * _TURN * around[:, 0], s * _SHEAR * around[:, 1]
         zoom_x, zoom_y = 1 + s * _ZOOM * around[:, 2], 1 + s * _ZOOM * around[:, 3]
         mirror = torch.where(u[:, 6] < 0.5, -1.0, 1.0) if self.flip else torch.ones_like(turn)
         cos, sin = torch.cos(turn), torch.sin(turn)
-        theta = torch.stack(
+        return torch.stack(
             [
                 torch.stack([mirror * zoom_x * cos, zoom_y * (shear - sin), s * _SHIFT * around[:, 4]], dim=1),
                 torch.stack([mirror * zoom_x * sin, zoom_y * cos, s * _SHIFT * around[:, 5]], dim=1),
             ],
             dim=1,
         )
-        grid = functional.affine_grid(theta, list(x.shape), align_corners=False)
+
+    def _move(self, x: Tensor, u: Tensor) -> Tensor:
+        grid = functional.affine_grid(self.affine(u), list(x.shape), align_corners=False)
         return functional.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
     def _recolour(self, x: Tensor, u: Tensor) -> Tensor:

@@ -146,7 +146,7 @@ class ImageLearner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(context.seed)
             made = self.build(self.config, (channels, height, width), context.n_classes or 1)
-            net = Scaled(made.body, *_scaling(X, made))
+            net = Scaled(made.body, *scaling_of(X, made))
             size = model_size(net, (channels, height, width))
             task = ImageTask(
                 net,
@@ -162,12 +162,12 @@ class ImageLearner:
             )
             outcome = engine_fit(
                 task,
-                self._settings(context, len(X), keep=keep),
+                settings_of(self.config, context, len(X), keep=keep),
                 deadline=context.deadline,
                 report=context.report,
             )
         net.eval()
-        facts = {**made.facts, **size, "outputs": context.n_classes or 1, **_shown(outcome.facts)}
+        facts = {**made.facts, **size, "outputs": context.n_classes or 1, **plain_facts(outcome.facts)}
         shape = (height, width, channels)
         samples = contact_sheet(
             X.read(np.linspace(0, len(X) - 1, min(len(X), _SAMPLES)).astype(np.int64)),
@@ -188,25 +188,33 @@ class ImageLearner:
             mix=cast(Mix, self.config.get("mix", "none")),
         )
 
-    def _settings(self, context: FitContext, n: int, *, keep: bool) -> Settings:
-        config = self.config
-        return Settings(
-            epochs=float(cast(int, config["epochs"])),
-            batch=min(cast(int, config["batch"]), n),
-            optim=cast(str, config["optim"]),
-            lr=cast(float, config["lr"]),
-            weight_decay=cast(float, config["weight_decay"]),
-            state_bits=cast(int, config["state_bits"]),
-            ema=cast(float, config.get("ema", 0.0)),
-            warmup=0.05,
-            precision="auto" if torch.cuda.is_available() else "fp32",
-            channels_last=True,
-            seed=context.seed,
-            threads=context.threads,
-            keep="best" if keep else "last",
-            validations=20 if keep else 1,
-            min_steps=_MIN_STEPS,
-        )
+
+def settings_of(config: Config, context: FitContext, n: int, *, keep: bool) -> Settings:
+    """Return how the engine trains a configuration of a network on images.
+
+    Args:
+        config: with ``epochs``, ``batch``, ``optim``, ``lr``, ``weight_decay`` and ``state_bits``.
+        context: of the fit.
+        n: training images.
+        keep: the weights of the best validation are kept, else the last ones.
+    """
+    return Settings(
+        epochs=float(cast(int, config["epochs"])),
+        batch=min(cast(int, config["batch"]), n),
+        optim=cast(str, config["optim"]),
+        lr=cast(float, config["lr"]),
+        weight_decay=cast(float, config["weight_decay"]),
+        state_bits=cast(int, config["state_bits"]),
+        ema=cast(float, config.get("ema", 0.0)),
+        warmup=0.05,
+        precision="auto" if torch.cuda.is_available() else "fp32",
+        channels_last=True,
+        seed=context.seed,
+        threads=context.threads,
+        keep="best" if keep else "last",
+        validations=20 if keep else 1,
+        min_steps=_MIN_STEPS,
+    )
 
 
 def small_enough(
@@ -225,7 +233,8 @@ def small_enough(
     return Int8Images(small, fitted.curve, fitted.stopped_at, facts, fitted.samples)
 
 
-def _scaling(X: PixelRows, made: Network) -> tuple[NDArray[Any], NDArray[Any]]:
+def scaling_of(X: PixelRows, made: Network) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return mean and deviation of each channel: those that the body wants, else those of the training images."""
     if made.scaling is not None:
         return np.array(made.scaling[0]), np.array(made.scaling[1])
     some = np.unique(np.linspace(0, len(X) - 1, min(len(X), _STATISTICS_ROWS)).astype(np.int64))
@@ -233,7 +242,7 @@ def _scaling(X: PixelRows, made: Network) -> tuple[NDArray[Any], NDArray[Any]]:
     return pixels.mean(axis=0), np.maximum(pixels.std(axis=0), _LEAST_SPREAD)
 
 
-def _shown(facts: Mapping[str, Any]) -> dict[str, Any]:
+def plain_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts that are the same for two trainings alike: no clock times."""
     plain = {name: value for name, value in facts.items() if isinstance(value, str | int | float) and value != ""}
     return {name: value for name, value in plain.items() if not name.endswith("_s") and name != "compiled"}
