@@ -72,10 +72,12 @@ class OnnxGraph:
         name: str,
         *,
         num_features: int = 0,
-        num_columns: int | None,
+        num_columns: int | tuple[int | str, ...] | None,
         image: tuple[int, int, int] | None = None,
     ) -> bytes:
         """Return the serialised model whose output ``Y`` is ``name``: ``(n, num_columns)``, or ``(n,)`` for None.
+
+        A tuple has all sizes after ``n``, of maps for example; a word in it is a size that is not known.
 
         Its input ``X`` is float32 ``(n, num_features)``, or uint8 ``(n, *image)`` of images ``(h, w, c)``.
         """
@@ -83,7 +85,8 @@ class OnnxGraph:
         if image is not None:
             taken = helper.make_tensor_value_info("X", TensorProto.UINT8, ["n", *image])
         self._nodes.append(helper.make_node("Identity", [name], ["Y"]))
-        shape: list[Any] = ["n"] if num_columns is None else ["n", num_columns]
+        sizes = num_columns if isinstance(num_columns, tuple) else () if num_columns is None else (num_columns,)
+        shape: list[Any] = ["n", *sizes]
         graph = helper.make_graph(
             self._nodes,
             "model",

@@ -208,6 +208,66 @@ def _zero_pad(graph: OnnxGraph, pad: Any, arguments: list[Any], _: Mapping[str, 
     return graph.add("Pad", arguments[0], graph.constant([0, 0, top, left, 0, 0, bottom, right], np.int64))
 
 
+def _replicated(graph: OnnxGraph, pad: Any, arguments: list[Any], _: Mapping[str, Any]) -> str:  # noqa: ANN401
+    left, right, top, bottom = pad.padding
+    sizes = graph.constant([0, 0, top, left, 0, 0, bottom, right], np.int64)
+    return graph.add("Pad", arguments[0], sizes, mode="edge")
+
+
+def _transposed(graph: OnnxGraph, conv: Any, arguments: list[Any], _: Mapping[str, Any]) -> str:  # noqa: ANN401
+    pad, bias = _pair(conv.padding), torch.zeros(conv.out_channels) if conv.bias is None else conv.bias
+    return graph.add(
+        "ConvTranspose",
+        arguments[0],
+        graph.constant(_array(conv.weight)),
+        graph.constant(_array(bias)),
+        kernel_shape=_pair(conv.kernel_size),
+        strides=_pair(conv.stride),
+        pads=[*pad, *pad],
+        output_padding=_pair(conv.output_padding),
+        dilations=_pair(conv.dilation),
+        group=conv.groups,
+    )
+
+
+def _upsample(graph: OnnxGraph, module: Any, arguments: list[Any], _: Mapping[str, Any]) -> str:  # noqa: ANN401
+    words = {"size": module.size, "scale_factor": module.scale_factor, "mode": module.mode}
+    return _resize(graph, None, arguments, {**words, "align_corners": module.align_corners})
+
+
+def _resize(graph: OnnxGraph, _: Any, arguments: list[Any], words: Mapping[str, Any]) -> str:  # noqa: ANN401
+    size, factor, mode, corners = (
+        arguments[place] if len(arguments) > place else words.get(name)
+        for place, name in enumerate(("size", "scale_factor", "mode", "align_corners"), start=1)
+    )
+    mode = mode or "nearest"
+    if mode not in ("nearest", "bilinear") or corners or (size is None) == (factor is None):
+        raise TrialFailed(f"a resize by {mode!r} (corners aligned: {corners}) cannot be written as ONNX", kind="error")
+    how: dict[str, Any] = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+    if mode == "nearest":
+        how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    if factor is None:
+        how |= {"axes": [2, 3]}
+        return graph.add("Resize", arguments[0], "", "", graph.constant(_pair(size), np.int64), **how)
+    scales = [float(factor)] * 2 if isinstance(factor, int | float) else [float(one) for one in factor]
+    return graph.add("Resize", arguments[0], "", graph.constant([1.0, 1.0, *scales]), **how)
+
+
+def _item(graph: OnnxGraph, _: Any, arguments: list[Any], __: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Return one of several tensors by its place or name, or a part of one: a slice for each axis, none with a step."""
+    taken, place = arguments[0], arguments[1]
+    if not isinstance(taken, str):
+        return taken[place]
+    slices = place if isinstance(place, list) else [place]
+    cut = [(axis, one) for axis, one in enumerate(slices) if one != slice(None)]
+    if any(not isinstance(one, slice) or one.step not in (None, 1) for _, one in cut):
+        raise TrialFailed(f"the part {place!r} of a tensor cannot be written as ONNX", kind="error")
+    axes = graph.constant([axis for axis, _ in cut], np.int64)
+    starts = graph.constant([one.start or 0 for _, one in cut], np.int64)
+    ends = graph.constant([np.iinfo(np.int64).max if one.stop is None else one.stop for _, one in cut], np.int64)
+    return graph.add("Slice", taken, starts, ends, axes) if cut else taken
+
+
 _IDLE = ("stochastic_depth", "drop_connect")  # functions that do something in training only
 _HARD_SIGMOID = {"alpha": 1 / 6, "beta": 0.5}
 _MODULES: dict[type, Write] = {
@@ -218,6 +278,9 @@ _MODULES: dict[type, Write] = {
     nn.Flatten: _flatten,
     nn.Dropout: _same,
     nn.ZeroPad2d: _zero_pad,
+    nn.ReplicationPad2d: _replicated,
+    nn.ConvTranspose2d: _transposed,
+    nn.Upsample: _upsample,
     nn.Identity: _same,
     nn.ReLU: _one("Relu"),
     nn.ReLU6: _clipped(6.0),
@@ -235,10 +298,12 @@ _FUNCTIONS: dict[Any, Write] = {
     operator.truediv: _two("Div"),
     torch.add: _two("Add"),
     torch.mul: _two("Mul"),
+    operator.getitem: _item,
     torch.cat: _concatenated,
     torch.flatten: _flatten,
     torch.relu: _one("Relu"),
     functional.relu: _one("Relu"),
     functional.adaptive_avg_pool2d: _mean_pool,
     functional.dropout: _same,
+    functional.interpolate: _resize,
 }
