@@ -19,13 +19,13 @@ class Resizes(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.pad, self.up = nn.ReplicationPad2d((1, 2, 0, 3)), nn.ConvTranspose2d(3, 4, 4, 2, 1)
-        self.double, self.fixed = nn.Upsample(scale_factor=2, mode="bilinear"), nn.Upsample(size=(20, 30))
+        self.twice, self.fixed = nn.Upsample(scale_factor=2, mode="bilinear"), nn.Upsample(size=(20, 30))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.up(self.pad(x))
         y = functional.interpolate(torch.cat([y, y], 1), scale_factor=2.0, mode="bilinear", align_corners=False)
         y = functional.interpolate(y, size=(17, 19), mode="bilinear", align_corners=False)
-        part: torch.Tensor = self.fixed(self.double(functional.interpolate(y, scale_factor=3)))[:, :, 1:15, :9]
+        part: torch.Tensor = self.fixed(self.twice(functional.interpolate(y, scale_factor=3)))[:, :, 1:15, :9]
         return part
 
 
