@@ -67,6 +67,7 @@ class ImageOptions:
         scale: times the pixels of the cache, where no resolution is given.
         most: pixels at most; 0 is no limit.
         channels: 3 for networks that know colours only; 0 takes what the images have.
+        multiple: the square's side is one of this, the nearest.
     """
 
     resolution: int = 0
@@ -74,11 +75,13 @@ class ImageOptions:
     most: int = 0
     channels: int = 0
     impute: bool = False
+    multiple: int = 1
 
     def side(self, cached: int) -> int:
         """Return the pixels of the square for images that the cache keeps with so many."""
         wanted = self.resolution or max(round(self.scale * cached), min(cached, _LEAST_SIDE))
-        return min(wanted, self.most) if self.most else wanted
+        side = min(wanted, self.most) if self.most else wanted
+        return max(round(side / self.multiple), 1) * self.multiple
 
 
 def fit_recipe(
