@@ -7,7 +7,7 @@ from autoagent.train.model_card import ModelCard
 
 _TRAINING = {
     "batch": Param(Choice([8, 16, 32]), 16),
-    "lr": Param(Float(3e-4, 2e-2, log=True), 4e-3),
+    "lr": Param(Float(5e-4, 3e-2, log=True), 6e-3),
     "weight_decay": Param(Float(1e-3, 0.3, log=True), 0.02),
     "optim": Param(Choice(["nadamw", "adamw", "lion"]), "nadamw"),
     "state_bits": Param(Choice([32, 8]), 32),
@@ -18,7 +18,7 @@ _TRAINING = {
 
 _MASKS = {
     "dice_loss": Param(Choice([0.0, 0.5, 1.0, 2.0]), 1.0),
-    "balance": Param(Choice([0.0, 0.5, 1.0]), 0.0),
+    "balance": Param(Choice([0.0, 0.5, 1.0]), 0.5),
     "flip": Param(Choice(["on", "off"]), "on"),
     "turns": Param(Choice(["on", "off"]), "off"),
     **_TRAINING,
@@ -45,7 +45,7 @@ _UNET = ModelCard(
         {"width": 8, "scale": 0.5, "epochs": 60},
         {"halvings": 4, "turns": "on", "augment": 0.5, "epochs": 60},
         {"width": 24, "detail": "full", "dice_loss": 2.0},
-        {"balance": 0.5, "dice_loss": 0.5, "lr": 8e-3},
+        {"balance": 0.0, "dice_loss": 2.0, "lr": 2e-3},
     ),
     tasks=("segmentation",),
     cost=5.0,
@@ -82,4 +82,12 @@ _TORCHVISION_SEGMENTER = ModelCard(
     sides=(48, 1_000_000),
 )
 
-MASK_MODELS = (_UNET, _TORCHVISION_SEGMENTER)
+_USUAL_MASK = ModelCard(
+    "usual_mask",
+    "autoagent.train.models.usual_map:build_masks",
+    "The class that each pixel has most often; what any network must beat.",
+    tasks=("segmentation",),
+    inputs="image",
+)
+
+MASK_MODELS = (_USUAL_MASK, _UNET, _TORCHVISION_SEGMENTER)

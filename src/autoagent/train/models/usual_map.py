@@ -1,0 +1,109 @@
+"""The class that each pixel usually has, and the place that each joint usually has: what any network must beat."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoagent.data.segmentation_formulas import IGNORED
+from autoagent.space import JSONScalar
+from autoagent.structured import decode_joints, decode_masks
+from autoagent.train.features import ImageOptions
+from autoagent.train.learner import FitContext
+from autoagent.train.onnx_graph import OnnxGraph
+from autoagent.train.vision.pixels import PixelRows
+
+_CELLS = 32  # of a map, on each side, at most
+
+
+@dataclass(frozen=True)
+class UsualMap:
+    """The same maps for every image.
+
+    Attributes:
+        maps: ``(K, h, w)``.
+        shape: ``(h, w, c)`` of an image.
+        decode: from maps ``(n, K, h, w)`` to what is predicted.
+    """
+
+    maps: NDArray[np.float32]
+    shape: tuple[int, int, int]
+    decode: Callable[[NDArray[Any]], NDArray[Any]]
+    curve: list[float] = field(default_factory=list)
+
+    def predict(self, X: PixelRows) -> NDArray[Any]:
+        """Return what is predicted, one row for each image."""
+        return np.repeat(self.decode(self.maps[None]), len(X), axis=0)
+
+    def to_onnx(self) -> bytes:
+        """Return a model from uint8 ``X`` ``(n, h, w, c)`` to maps ``Y``, before they are decoded."""
+        graph = OnnxGraph()
+        rows = graph.add("Shape", "X", start=0, end=1)
+        sizes = graph.add("Concat", rows, graph.constant(self.maps.shape, np.int64), axis=0)
+        return graph.finish(
+            graph.add("Expand", graph.constant(self.maps[None]), sizes), image=self.shape, num_columns=self.maps.shape
+        )
+
+
+@dataclass(frozen=True)
+class UsualLearner:
+    """Counts; the images are not looked at.
+
+    Attributes:
+        features: how images are read.
+        joints: the targets are joints, else masks.
+    """
+
+    features: ImageOptions
+    joints: bool
+
+    def fit(
+        self, X: PixelRows, y: NDArray[Any], *, X_valid: PixelRows, y_valid: NDArray[Any], context: FitContext
+    ) -> UsualMap:
+        """Return the maps of the training images' masks ``(n, S, S)`` or joints ``(n, J, 5)``."""
+        if self.joints:
+            return UsualMap(_usual_joints(y), X.shape[1:], decode_joints)
+        maps = _usual_classes(y, context.n_classes)
+        return UsualMap(maps, X.shape[1:], functools.partial(decode_masks, side=y.shape[1]))
+
+
+def build_masks(config: Mapping[str, JSONScalar]) -> UsualLearner:
+    """Return the learner of masks; it has nothing to configure."""
+    return UsualLearner(ImageOptions(), joints=False)
+
+
+def build_joints(config: Mapping[str, JSONScalar]) -> UsualLearner:
+    """Return the learner of joints; it has nothing to configure."""
+    return UsualLearner(ImageOptions(), joints=True)
+
+
+def _usual_classes(masks: NDArray[np.uint8], num_classes: int) -> NDArray[np.float32]:
+    """Return the logarithm of how often each cell has each class, ``(K, h, w)``."""
+    side = masks.shape[1]
+    cells = min(_CELLS, side)
+    place = np.arange(side) * cells // side
+    counts = np.full((num_classes, cells * cells), 0.5)
+    flat = place[:, None] * cells + place[None, :]
+    for mask in masks:
+        known = mask != IGNORED
+        pairs = mask[known].astype(np.int64) * cells * cells + flat[known]
+        counts += np.bincount(pairs, minlength=counts.size).reshape(counts.shape)
+    shares = counts / counts.sum(axis=0)
+    return np.asarray(np.log(shares).reshape(num_classes, cells, cells), dtype=np.float32)
+
+
+def _usual_joints(joints: NDArray[Any]) -> NDArray[np.float32]:
+    """Return a peak of one cell's width at the median place of each joint, ``(J, h, w)``; the middle if never seen."""
+    seen = joints[:, :, 2] > 0
+    places = np.where(seen[:, :, None], joints[:, :, :2], np.nan)
+    known = seen.any(axis=0)
+    middle = np.full((joints.shape[1], 2), 0.5)
+    middle[known] = np.nanmedian(places[:, known], axis=0)
+    at = (np.arange(_CELLS) + 0.5) / _CELLS
+    across, down = ((at[None] - middle[:, axis, None]) * _CELLS for axis in (0, 1))
+    return np.asarray(-0.5 * (down[:, :, None] ** 2 + across[:, None, :] ** 2), dtype=np.float32)
