@@ -52,6 +52,7 @@ class FitContext:
         max_ms: for one row, likewise.
         numbers: place of each number in ``X``, with the shift and the scale that the recipe gave it:
             ``x = (value - shift) * scale``. Only for families that know some columns by name.
+        flip_pairs: places of the left and the right joint of each pair, which mirrored images exchange.
     """
 
     task: Task
@@ -65,6 +66,7 @@ class FitContext:
     max_bytes: int | None = None
     max_ms: float | None = None
     numbers: Mapping[str, tuple[int, float, float]] = field(default_factory=dict)
+    flip_pairs: tuple[tuple[int, int], ...] = ()
 
     def left_s(self) -> float:
         """Return the seconds until the deadline; infinite without one."""

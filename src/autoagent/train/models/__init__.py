@@ -6,7 +6,7 @@ from autoagent.registry import Family
 from autoagent.space import Bool, Choice, Float, Int, Param, Space
 from autoagent.train.model_card import ALSO_SERIES, ModelCard
 from autoagent.train.vision.cards import IMAGE_MODELS
-from autoagent.train.vision.map_cards import MASK_MODELS
+from autoagent.train.vision.map_cards import JOINT_MODELS, MASK_MODELS
 
 __all__ = ["MODELS", "ModelCard"]
 
@@ -339,5 +339,6 @@ MODELS: Family[ModelCard] = Family(
         _DLINEAR,
         *IMAGE_MODELS,
         *MASK_MODELS,
+        *JOINT_MODELS,
     ],
 )

@@ -1,4 +1,4 @@
-"""The families of networks that mark pixels: their spaces, portfolios and limits; readable without torch."""
+"""Families of networks that mark pixels or find joints: their spaces, portfolios and limits; readable without torch."""
 
 from __future__ import annotations
 
@@ -90,4 +90,46 @@ _USUAL_MASK = ModelCard(
     inputs="image",
 )
 
+_KEYPOINT_NET = ModelCard(
+    "keypoint_net",
+    "autoagent.train.models.keypoint_net:build",
+    "A U-Net's body whose maps say how likely each place is for each joint, trained from scratch.",
+    paper="arXiv:1804.06208",
+    space=Space(
+        {
+            "width": Param(Choice([8, 12, 16, 24, 32]), 16),
+            "halvings": Param(Int(3, 5), 4),
+            "cells": Param(Choice(["auto", 2, 4]), "auto"),
+            "spread": Param(Choice([0.7, 1.0, 1.5, 2.0]), 1.0),
+            "hidden_weight": Param(Choice([0.25, 0.5, 1.0]), 0.5),
+            "dropout": Param(Float(0.0, 0.5), 0.1),
+            "scale": Param(Choice([1.0, 0.75, 0.5]), 1.0),
+            "epochs": Param(Int(5, 300, log=True), 60),
+            "flip": Param(Choice(["auto", "on", "off"]), "auto"),
+            **_TRAINING,
+        }
+    ),
+    portfolio=(
+        {},
+        {"width": 8, "scale": 0.5, "epochs": 100},
+        {"width": 24, "halvings": 5, "epochs": 100, "augment": 0.5},
+        {"spread": 2.0, "lr": 3e-3},
+        {"ema": 0.05, "hidden_weight": 1.0, "augment": 0.6, "epochs": 120},
+    ),
+    tasks=("keypoints",),
+    cost=5.0,
+    group="neural_network",
+    preload="torch",
+    inputs="image",
+)
+
+_USUAL_JOINTS = ModelCard(
+    "usual_joints",
+    "autoagent.train.models.usual_map:build_joints",
+    "The median place of each joint; what any network must beat.",
+    tasks=("keypoints",),
+    inputs="image",
+)
+
+JOINT_MODELS = (_USUAL_JOINTS, _KEYPOINT_NET)
 MASK_MODELS = (_USUAL_MASK, _UNET, _TORCHVISION_SEGMENTER)

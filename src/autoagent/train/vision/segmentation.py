@@ -17,10 +17,10 @@ from torch.nn import functional
 
 from autoagent.data import segmentation_formulas as formulas
 from autoagent.data.segmentation_formulas import IGNORED, Counts, Masks
-from autoagent.train.vision.augment import NUM_RANDOM, Augmentation
+from autoagent.train.vision.augment import Augmentation
 from autoagent.train.vision.moved import moved_masks, turned
 from autoagent.train.vision.pixels import PixelRows
-from autoagent.train.vision.task import Part, as_input
+from autoagent.train.vision.task import Part, as_input, rate_groups, shuffled
 
 _JUDGED_AT_ONCE = 32
 _LEAST_SHARE = 1e-4  # of the pixels, that a class is weighed as
@@ -70,10 +70,7 @@ class MaskTask:
 
     def batches(self, rng: np.random.Generator, batch: int) -> Iterator[Part]:
         """Return places and the random numbers of each image."""
-        size = min(batch, len(self.rows))
-        order = rng.permutation(len(self.rows))
-        for at in range(0, self.num_batches(batch) * size, size):
-            yield order[at : at + size], rng.random((size, NUM_RANDOM), dtype=np.float32)
+        return shuffled(rng, len(self.rows), batch)
 
     def load(self, part: Part) -> tuple[Tensor, Tensor]:
         """Read a batch and move images and masks alike."""
@@ -104,14 +101,7 @@ class MaskTask:
 
     def groups(self) -> Sequence[Mapping[str, Any]]:
         """Return the parameters: those that were trained before learn more slowly, and vectors are not decayed."""
-        known = {id(p) for params, _ in self.slow for p in params}
-        rest = [p for p in self.model.parameters() if id(p) not in known]
-        return [
-            {"params": chosen, "rate": rate, "decay": decay}
-            for params, rate in [(rest, 1.0), *self.slow]
-            for decay in (1.0, 0.0)
-            if (chosen := [p for p in params if p.requires_grad and (p.ndim > 1) == (decay > 0)])
-        ]
+        return rate_groups(self.model, self.slow)
 
     def _logits(self, model: nn.Module, x: Tensor) -> Tensor:
         logits: Tensor = model(x)

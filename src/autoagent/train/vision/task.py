@@ -53,10 +53,7 @@ class ImageTask:
 
     def batches(self, rng: np.random.Generator, batch: int) -> Iterator[Part]:
         """Return places and the random numbers of each image."""
-        size = min(batch, len(self.rows))
-        order = rng.permutation(len(self.rows))
-        for at in range(0, self.num_batches(batch) * size, size):
-            yield order[at : at + size], rng.random((size, NUM_RANDOM), dtype=np.float32)
+        return shuffled(rng, len(self.rows), batch)
 
     def load(self, part: Part) -> tuple[Tensor, Tensor]:
         """Read, augment and mix a batch."""
@@ -85,14 +82,7 @@ class ImageTask:
 
     def groups(self) -> Sequence[Mapping[str, Any]]:
         """Return the parameters: those that were trained before learn more slowly, and vectors are not decayed."""
-        known = {id(p) for params, _ in self.slow for p in params}
-        rest = [p for p in self.model.parameters() if id(p) not in known]
-        return [
-            {"params": chosen, "rate": rate, "decay": decay}
-            for params, rate in [(rest, 1.0), *self.slow]
-            for decay in (1.0, 0.0)
-            if (chosen := [p for p in params if p.requires_grad and (p.ndim > 1) == (decay > 0)])
-        ]
+        return rate_groups(self.model, self.slow)
 
     def _judge(self, out: Tensor, t: Tensor) -> Tensor:
         if not self.num_classes:
@@ -106,6 +96,31 @@ class ImageTask:
             return torch.from_numpy(np.asarray(targets, dtype=np.float32))[:, None]
         codes = torch.from_numpy(np.asarray(targets, dtype=np.int64))
         return functional.one_hot(codes, self.num_classes).float()
+
+
+def shuffled(rng: np.random.Generator, n: int, batch: int) -> Iterator[Part]:
+    """Return an epoch's batches: places of images and random numbers of each; a last one that is small is left out."""
+    size = min(batch, n)
+    order = rng.permutation(n)
+    for at in range(0, max(n // size, 1) * size, size):
+        yield order[at : at + size], rng.random((size, NUM_RANDOM), dtype=np.float32)
+
+
+def rate_groups(model: nn.Module, slow: Sequence[tuple[list[nn.Parameter], float]]) -> Sequence[Mapping[str, Any]]:
+    """Return a model's parameters by their rate; vectors are not decayed.
+
+    Args:
+        model: all of whose parameters are trained.
+        slow: some of them, with the factor of their rate.
+    """
+    known = {id(p) for params, _ in slow for p in params}
+    rest = [p for p in model.parameters() if id(p) not in known]
+    return [
+        {"params": chosen, "rate": rate, "decay": decay}
+        for params, rate in [(rest, 1.0), *slow]
+        for decay in (1.0, 0.0)
+        if (chosen := [p for p in params if p.requires_grad and (p.ndim > 1) == (decay > 0)])
+    ]
 
 
 def as_input(pixels: NDArray[np.uint8]) -> Tensor:
