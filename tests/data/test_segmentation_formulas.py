@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from autoagent.data import segmentation_formulas as formulas
+from autoagent.data.metrics import raw, score
 from autoagent.data.segmentation_formulas import IGNORED, confusions, dice, mean_iou, pixel_accuracy
+from autoagent.errors import DataError
 
 
 def masks(seed: int, k: int = 4, n: int = 6) -> tuple[np.ndarray, np.ndarray]:
@@ -32,6 +34,17 @@ def test_metrics_agree_with_sets_of_pixels(seed: int) -> None:
     truth, said = masks(seed, k=2 + seed)
     found = mean_iou(truth, said), dice(truth, said), pixel_accuracy(truth, said)
     assert found == pytest.approx(plain(truth, said), abs=1e-12)
+
+
+def test_the_evaluator_knows_the_metrics_and_checks_what_it_is_given() -> None:
+    truth, said = masks(0)
+    found = [raw(name, truth, said) for name in ("mean_iou", "dice", "pixel_accuracy")]
+    assert found == pytest.approx(plain(truth, said), abs=1e-12)
+    assert score("mean_iou", truth, said) == found[0]
+    with pytest.raises(DataError, match="each of 6 images, not 5"):
+        raw("mean_iou", truth, said[:5])
+    with pytest.raises(DataError, match="not defined"):
+        raw("dice", np.full_like(truth, IGNORED), said)
 
 
 def test_a_perfect_prediction_is_one_and_a_foreign_one_nought() -> None:

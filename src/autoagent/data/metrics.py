@@ -22,12 +22,13 @@ class MetricCard(Card):
 
     Attributes:
         direction: which way is better.
-        needs: ``proba`` takes class probabilities, ``label`` a decision, ``value`` a number.
+        needs: ``proba`` takes class probabilities, ``label`` a decision, ``value`` a number, ``structure`` boxes, masks
+            or joints as ``data.structures`` has them.
         tasks: where it applies.
     """
 
     direction: Literal["max", "min"] = "max"
-    needs: Literal["proba", "label", "value"] = "label"
+    needs: Literal["proba", "label", "value", "structure"] = "label"
     tasks: tuple[str, ...] = ("binary", "multiclass")
 
 
@@ -42,6 +43,12 @@ def _card(name: str, needs: str, direction: str, tasks: Sequence[str], summary: 
     )
 
 
+def _structured(name: str, task: str, summary: str) -> MetricCard:
+    target = f"autoagent.data.{_MODULES[task]}:{name}"
+    return MetricCard(name, target, summary, needs="structure", tasks=(task,))
+
+
+_MODULES = {"segmentation": "segmentation_formulas"}
 _BOTH = ("binary", "multiclass")
 _REAL = ("regression",)
 _BOTH_REAL = ("regression", "forecasting")
@@ -72,6 +79,9 @@ METRICS: Family[MetricCard] = Family(
         _card("rmsse", "value", "min", _AHEAD, "Root of the mean squared error of values divided likewise, pooled."),
         _card("smape", "value", "min", _AHEAD, "Mean absolute error relative to the mean size of truth and forecast."),
         _card("r2", "value", "max", _REAL, "Share of variance explained."),
+        _structured("mean_iou", "segmentation", "Mean intersection over union of the classes that occur."),
+        _structured("dice", "segmentation", "Mean Dice (F1 of pixels) of the classes that occur."),
+        _structured("pixel_accuracy", "segmentation", "Share of pixels with the right class."),
     ],
 )
 
@@ -81,15 +91,18 @@ def raw(metric: str, y_true: Array, prediction: Array) -> float:
 
     Args:
         metric: a name in ``METRICS``.
-        y_true: ``(n,)`` class codes ``0..k-1``, or numbers.
-        prediction: ``(n, k)`` class probabilities, or ``(n,)`` numbers.
+        y_true: ``(n,)`` class codes ``0..k-1``, or numbers; or one row of boxes, masks or joints for each image.
+        prediction: ``(n, k)`` class probabilities, or ``(n,)`` numbers; or one such row for each image.
 
     Raises:
         DataError: shapes do not fit, or a prediction is not finite. A crash is never a score.
     """
     card = METRICS[metric]
-    prediction = np.asarray(prediction, dtype=float)  # float32 probabilities would tie and clip differently
-    _check(card, y_true, prediction)
+    if card.needs == "structure":
+        _check_rows(card, y_true, prediction)
+    else:
+        prediction = np.asarray(prediction, dtype=float)  # float32 probabilities would tie and clip differently
+        _check(card, y_true, prediction)
     formula = card.load()
     if not callable(formula):
         raise TypeError(f"{card.target} is not a function")
@@ -122,3 +135,10 @@ def _check(card: MetricCard, y_true: Array, prediction: Array) -> None:
     if columns == 2 and not (y_true.min() >= 0 and y_true.max() < prediction.shape[1]):
         k = prediction.shape[1]
         raise DataError(f"class codes run from {y_true.min():g} to {y_true.max():g}; the predictions know 0 to {k - 1}")
+
+
+def _check_rows(card: MetricCard, y_true: Array, prediction: Array) -> None:
+    if len(prediction) != len(y_true) or len(y_true) == 0:
+        raise DataError(f"{card.name} needs a prediction for each of {len(y_true)} images, not {len(prediction)}")
+    if not np.isfinite(prediction).all():
+        raise DataError(f"{int((~np.isfinite(prediction)).sum())} predicted numbers are not finite")
