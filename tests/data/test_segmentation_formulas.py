@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from autoagent.data import segmentation_formulas as formulas
+from autoagent.data.interval import bootstrap_interval
 from autoagent.data.metrics import raw, score
 from autoagent.data.segmentation_formulas import IGNORED, confusions, dice, mean_iou, pixel_accuracy
 from autoagent.errors import DataError
@@ -78,6 +79,15 @@ def test_counts_of_images_add_up_to_those_of_all() -> None:
     assert counts.sum() == (truth != IGNORED).sum()
     rows = np.array([0, 0, 5, 2])
     assert formulas.mean_iou_of(counts[rows].sum(axis=0)) == pytest.approx(mean_iou(truth[rows], said[rows]))
+
+
+def test_the_bootstrap_counts_pixels_once_and_gives_what_counting_again_gives() -> None:
+    truth, said = masks(6, n=20)
+    low, high = bootstrap_interval("mean_iou", truth, said, n=200, seed=3)
+    rng = np.random.default_rng(3)
+    slow = [mean_iou(truth[rows], said[rows]) for rows in (rng.integers(0, 20, 20) for _ in range(200))]
+    np.testing.assert_allclose([low, high], np.quantile(slow, [0.025, 0.975]))
+    assert low < mean_iou(truth, said) < high
 
 
 def test_dice_is_never_below_the_intersection_over_union() -> None:

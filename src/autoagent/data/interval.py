@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+import importlib
+from collections.abc import Callable
 
-from autoagent.data.metrics import Array, raw
+import numpy as np
+from numpy.typing import NDArray
+
+from autoagent.data.metrics import METRICS, Array, raw
 from autoagent.errors import DataError
 
 _CELLS = 10_000_000  # rows resampled in all: bounds a large test part to a few seconds
@@ -23,13 +27,14 @@ def bootstrap_interval(
         DataError: the metric is not defined on the rows, or on too few resamples.
     """
     raw(metric, y_true, prediction)  # what is wrong with the rows themselves is said as it is
+    measure = _measure(metric, y_true, prediction)
     rng = np.random.default_rng(seed)
     n = min(n, max(_FEWEST, _CELLS // len(y_true)))
     values: list[float] = []
     for _ in range(2 * n):
         rows = rng.integers(0, len(y_true), len(y_true))
         try:
-            values.append(raw(metric, y_true[rows], prediction[rows]))
+            values.append(measure(rows))
         except DataError:
             continue
         if len(values) == n:
@@ -38,3 +43,23 @@ def bootstrap_interval(
         raise DataError(f"{metric} is not defined on most resamples of {len(y_true)} rows; no interval")
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def _measure(metric: str, y_true: Array, prediction: Array) -> Callable[[NDArray[np.int64]], float]:
+    """Return the metric on some of the rows; formulas that have ``by_images`` count what is in an image only once.
+
+    The function raises ``DataError`` where the metric is not defined.
+    """
+    card = METRICS[metric]
+    by_images = getattr(importlib.import_module(card.target.partition(":")[0]), "by_images", None)
+    if card.needs != "structure" or by_images is None:
+        return lambda rows: raw(metric, y_true[rows], prediction[rows])
+    found = by_images(metric, y_true, prediction)
+
+    def defined(rows: NDArray[np.int64]) -> float:
+        value = float(found(rows))
+        if not np.isfinite(value):
+            raise DataError(f"{metric} is not defined on these {len(rows)} images")
+        return value
+
+    return defined

@@ -8,6 +8,8 @@ count nowhere, whatever is predicted there.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -80,6 +82,18 @@ def pixel_accuracy(truth: Masks, prediction: Masks) -> float:  # noqa: D103
     return pixel_accuracy_of(_pooled(truth, prediction))
 
 
+def by_images(metric: str, truth: Masks, prediction: Masks) -> Callable[[NDArray[np.int64]], float]:
+    """Return a function from some images, repeated or not, to the metric on them; pixels are counted once, here.
+
+    Args:
+        metric: ``mean_iou``, ``dice`` or ``pixel_accuracy``.
+        truth: ``(n, h, w)`` class codes, or ``IGNORED``.
+        prediction: ``(n, h, w)`` class codes.
+    """
+    counts = confusions(truth, prediction, num_codes(truth, prediction))
+    return lambda rows: FORMULAS[metric](np.asarray(counts[rows].sum(axis=0)))
+
+
 def num_codes(truth: Masks, prediction: Masks) -> int:
     """Return one more than the largest class code of either."""
     known = truth[truth != IGNORED]
@@ -97,3 +111,10 @@ def _ratio(part: Counts, whole: Counts) -> NDArray[np.float64]:
 def _mean(values: NDArray[np.float64]) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
+
+
+FORMULAS: Mapping[str, Callable[[Counts], float]] = {
+    "mean_iou": mean_iou_of,
+    "dice": dice_of,
+    "pixel_accuracy": pixel_accuracy_of,
+}

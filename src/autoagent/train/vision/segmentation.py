@@ -5,7 +5,7 @@ Shapes: B images, C channels, H height, W width, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from autoagent.data import segmentation_formulas as formulas
-from autoagent.data.segmentation_formulas import IGNORED, Counts, Masks
+from autoagent.data.segmentation_formulas import FORMULAS, IGNORED, Masks
 from autoagent.train.vision.augment import Augmentation
 from autoagent.train.vision.moved import moved_masks, turned
 from autoagent.train.vision.pixels import PixelRows
@@ -25,12 +25,6 @@ from autoagent.train.vision.task import Part, as_input, rate_groups, shuffled
 _JUDGED_AT_ONCE = 32
 _LEAST_SHARE = 1e-4  # of the pixels, that a class is weighed as
 _TURNS = slice(14, 16)  # random numbers that nothing else of an image's augmentation reads here
-
-FORMULAS: Mapping[str, Callable[[Counts], float]] = {
-    "mean_iou": formulas.mean_iou_of,
-    "dice": formulas.dice_of,
-    "pixel_accuracy": formulas.pixel_accuracy_of,
-}
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from autoagent.data.segmentation_formulas import Masks, confusions
+from autoagent.data.segmentation_formulas import FORMULAS, Masks, confusions
 from autoagent.space import Config
 from autoagent.structured import decode_masks
 from autoagent.train.engine import fit as engine_fit
@@ -20,7 +20,7 @@ from autoagent.train.vision.contact_sheet import contact_sheet
 from autoagent.train.vision.learner import Build, Scaled, plain_facts, scaling_of, settings_of
 from autoagent.train.vision.maps import FittedMaps, Int8Maps, small_maps
 from autoagent.train.vision.pixels import PixelRows
-from autoagent.train.vision.segmentation import FORMULAS, MaskTask, class_weights, resized_masks
+from autoagent.train.vision.segmentation import MaskTask, class_weights, resized_masks
 from autoagent.train.vision.size import model_size
 
 _JUDGED_ROWS = 128  # training images that a network without validation images is watched on
