@@ -172,6 +172,21 @@ def test_numbered_objects_are_one_class(tmp_path: Path) -> None:
     assert any("number their objects" in note for note in masked.notes)
 
 
+def test_a_folder_of_masks_is_one_for_each_object(tmp_path: Path) -> None:
+    for place in range(3):
+        save(tmp_path / f"{place}/images/{place}.png", picture(place))
+        save(tmp_path / f"{place}/masks/a.png", square(255))
+        save(tmp_path / f"{place}/masks/b.png", square(0, 0) + 255 * np.eye(*SIZE, dtype=np.uint8))
+    masked = found(tmp_path)
+    assert masked.frame["mask"].tolist() == ["0/masks", "1/masks", "2/masks"]
+    assert masked.classes == ("background", "class 1")
+    np.testing.assert_array_equal(codes(masked, tmp_path), square(1) | np.eye(*SIZE, dtype=np.uint8))
+    assert any("one for each object" in note for note in masked.notes)
+    save(tmp_path / "0/masks/c.png", square(255)[:-1])
+    with pytest.raises(InputError, match="several sizes"):
+        codes(masked, tmp_path)
+
+
 def test_blurred_borders_are_cut_in_the_middle(tmp_path: Path) -> None:
     mask = np.kron(square(255), np.ones((4, 4), np.uint8))
     for place in range(2):

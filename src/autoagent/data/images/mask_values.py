@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autoagent.data.images.folders import is_inside
+from autoagent.data.images.source import looks_like_image
 from autoagent.errors import DataError
 from autoagent.inference import IMAGE_FORMATS, MAX_IMAGE_BYTES, MAX_PIXELS, InputError
 
@@ -127,7 +128,7 @@ def read_mask(cell: str, root: Path, coding: MaskCoding, side: int = 0) -> NDArr
     """Return the class codes of a mask; ``IGNORED`` where a pixel counts nowhere.
 
     Args:
-        cell: path of the file, relative to ``root``.
+        cell: path of the file, or of a folder with a file for each object, relative to ``root``.
         root: its folder.
         coding: what values mean.
         side: of the square that it is pressed into, by the nearest pixel; 0 leaves it as it is.
@@ -252,6 +253,8 @@ def _opened(cell: str, root: Path) -> Any:  # noqa: ANN401 - PIL has no place in
     if not is_inside(cell, root):
         raise InputError(f"{cell[:200]!r} is outside the folder")
     path = root / cell
+    if path.is_dir():
+        return _united(cell, root)
     if not path.is_file():
         raise InputError(f"there is no file {cell[:200]!r}")
     if path.stat().st_size > MAX_IMAGE_BYTES:
@@ -263,6 +266,22 @@ def _opened(cell: str, root: Path) -> Any:  # noqa: ANN401 - PIL has no place in
     except Exception as error:  # a foreign decoder of a foreign file raises what it likes
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise InputError(f"{cell[:200]!r} cannot be read as a mask: {re.sub('<.*?> ?', '', reason)}") from error
+
+
+def _united(cell: str, root: Path) -> Any:  # noqa: ANN401 - as above
+    """Return the mask of a folder with a file for each object: 1 where any of them is."""
+    from PIL import Image
+
+    whole: NDArray[np.bool_] | None = None
+    for name in sorted(path.name for path in (root / cell).iterdir() if looks_like_image(path.name)):
+        image = _opened(f"{cell}/{name}", root)
+        one = np.asarray(image) > 0 if image.mode == "P" else _packed(image)[0] > 0
+        if whole is not None and whole.shape != one.shape:
+            raise InputError(f"the masks in {cell!r} are of several sizes")
+        whole = one if whole is None else whole | one
+    if whole is None:
+        raise InputError(f"there is no mask in {cell!r}")
+    return Image.fromarray(whole.astype(np.uint8))
 
 
 def _decoded(path: Path) -> Any:  # noqa: ANN401 - as above

@@ -102,6 +102,8 @@ def _paired(root: Path, found: Found) -> tuple[list[tuple[str, str]] | None, lis
         is_mask, key = _key(cell)
         (masks if is_mask else images)[key].append(cell)
     pairs = [(images[key][0], masks[key][0]) for key in images if key in masks and _is_single(images, masks, key)]
+    if not pairs and (folders := _with_folders(found)):
+        return folders, [f"each of {len(folders)} images has a folder of masks, one for each object: all are one class"]
     if not pairs:
         if masks and _has_folder(images, _IMAGE_FOLDERS):
             shown = _named([one for some in masks.values() for one in some])
@@ -127,6 +129,19 @@ def _paired(root: Path, found: Found) -> tuple[list[tuple[str, str]] | None, lis
         *_told("masks without an image were left out:", spare),
     ]
     return sorted(pairs), notes
+
+
+def _with_folders(found: Found) -> list[tuple[str, str]]:
+    """Return images that are alone in their folder with the folder of masks beside them: ``7/images``, ``7/masks``."""
+    images, masks = defaultdict[str, list[str]](list), dict[str, str]()
+    for cell in found.images:
+        folder = cell.rpartition("/")[0]
+        above, _, last = folder.rpartition("/")
+        if last.lower() in _MASK_FOLDERS:
+            masks[above] = folder
+        else:
+            images[above if last.lower() in _IMAGE_FOLDERS else folder].append(cell)
+    return sorted((images[above][0], folder) for above, folder in masks.items() if above and len(images[above]) == 1)
 
 
 def _is_single(images: dict[str, list[str]], masks: dict[str, list[str]], key: str) -> bool:
