@@ -41,7 +41,7 @@ from autoagent.train.vision.pixels import PixelRows
 SIDE = 64
 TRAIN, TEST = 240, 100  # generated images
 TILE, TILES = 64, (160, 60)  # pixels of the photographs' tiles, tiles to train on and to test on
-FLOORS = {"shapes": 0.75, "coins": 0.85, "stain": 0.80}
+FLOORS = {"shapes": 0.65, "coins": 0.95, "stain": 0.80}
 
 
 def write_shapes(folder: Path, seed: int) -> None:

@@ -7,7 +7,7 @@ from autoagent.train.model_card import ModelCard
 
 _TRAINING = {
     "batch": Param(Choice([8, 16, 32]), 16),
-    "lr": Param(Float(5e-4, 3e-2, log=True), 6e-3),
+    "lr": Param(Float(5e-4, 3e-2, log=True), 8e-3),
     "weight_decay": Param(Float(1e-3, 0.3, log=True), 0.02),
     "optim": Param(Choice(["nadamw", "adamw", "lion"]), "nadamw"),
     "state_bits": Param(Choice([32, 8]), 32),
