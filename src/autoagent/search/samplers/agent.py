@@ -16,6 +16,7 @@ from autoagent.search.agent_search.objectives import observed
 from autoagent.search.agent_search.prior import Guess
 from autoagent.search.agent_search.proposing import propose
 from autoagent.search.history import Observation
+from autoagent.search.samplers.memory import Memory, differing
 from autoagent.search.samplers.native import build_tpe
 from autoagent.search.surrogate.features import Features
 
@@ -26,10 +27,11 @@ MODEL_TRIALS = 300  # a study that is longer is left to the TPE, whose cost grow
 class AgentSampler(BaseSampler):
     """Proposes what `autoagent.search.agent_search.proposing.propose` says of the study's trials.
 
-    Nothing is kept in the sampler: the random numbers of a trial follow from the seed and its number, so that a study
-    that was stopped goes on as if it had not been, and what a trial that runs was given is read from its attribute.
-    With several objectives each trial minimises a weighted Chebyshev distance of its own (ParEGO). Conditions are
-    learned from what trials asked for. After 300 trials a multivariate TPE goes on.
+    Nothing is kept in the sampler that cannot be read again: the random numbers of a trial follow from the seed and its
+    number, so that a study that was stopped goes on as if it had not been, and what a trial that runs was given is read
+    from its attribute. With several objectives each trial minimises a weighted Chebyshev distance of its own (ParEGO).
+    Conditions are learned from what trials asked for. After 300 trials a multivariate TPE goes on, which sees the best
+    trials and the latest ones: about 300, so that its cost does not grow with the study.
 
     Args:
         seed: of everything random.
@@ -60,13 +62,11 @@ class AgentSampler(BaseSampler):
         self._facts = dict(facts or {})
         self._settings = settings or Settings()
         self._tpe = build_tpe(seed=seed)
+        self._memory: Memory | None = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return every parameter that a trial of the study has suggested, with its latest distribution."""
-        space = dict(self._space)
-        for other in study.get_trials(deepcopy=False):
-            space.update(other.distributions)
-        return {name: space[name] for name in sorted(space) if not space[name].single()}
+        return differing(self._space | self._remembered(study).space(study))
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -145,7 +145,19 @@ class AgentSampler(BaseSampler):
         if isinstance(self._tpe, TPESampler):
             state = int(np.random.default_rng([self._seed, trial.number]).integers(2**31))
             self._tpe._rng.rng.seed(state)
-        return self._tpe.sample_relative(study, trial, self._tpe.infer_relative_search_space(study, trial))
+        examples, chosen = self._remembered(study).views(study)
+        return self._tpe.sample_relative(chosen, trial, self._tpe.infer_relative_search_space(examples, trial))
+
+    def _remembered(self, study: Study) -> Memory:
+        """Return what is known of the trials that have ended."""
+        memory = self._memory
+        if memory is None or not memory.is_of(study):
+            memory = self._memory = Memory(study)
+        return memory
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what can be read again."""
+        return self.__dict__ | {"_memory": None}
 
     def _note(self, study: Study, trial: FrozenTrial, suggestion: Suggestion) -> None:
         note = {"by": suggestion.source, "config": suggestion.config, "ideas": list(suggestion.ideas)}
