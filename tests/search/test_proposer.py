@@ -6,6 +6,7 @@ import pytest
 
 from autoagent.runs.state import TrialRecord
 from autoagent.search.proposer import Arm, Proposer, View, config_key, family_weights, rounded
+from autoagent.search.samplers.agent import build as build_agent
 from autoagent.search.samplers.native import build_tpe
 from autoagent.space import Choice, Config, Float, Int, Param, Space
 
@@ -117,3 +118,23 @@ def test_rounding_stays_inside_the_bounds_and_is_its_own_identity(value: float) 
     once = rounded({"C": value, "k": "a"}, space)
     assert rounded(once, space) == once
     assert config_key("f", once) == config_key("f", {"C": value, "k": "a"})
+
+
+def test_a_sampler_of_histories_sees_defaults_failures_and_what_runs_and_keeps_nothing() -> None:
+    def proposer() -> Proposer:
+        return Proposer(ARMS[1:2], seed=0, sampler="agent_sampler", build=build_agent)
+
+    trials = _run(9, proposer=proposer())
+    assert [trial.source for trial in trials[:3]] == ["default", "portfolio", "agent_sampler"]
+    again = proposer()
+    for number in (5, 8):
+        view = View(number, trials[:number], trials[:number])
+        assert again.propose(view) == proposer().propose(view)
+        assert again.propose(view).config == trials[number].config  # type: ignore[union-attr]
+    running = View(9, trials[:8], trials)  # one has not ended: it is not proposed again
+    failed = [replace(trial, status="failed", score=None) if trial.number > 1 else trial for trial in trials]
+    keys = {config_key("linear", trial.config) for trial in trials}
+    for view in (running, View(9, failed, failed)):
+        proposal = proposer().propose(view)
+        assert proposal is not None
+        assert config_key("linear", proposal.config) not in keys

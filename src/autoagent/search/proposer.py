@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import math
 import random
@@ -14,6 +15,7 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from autoagent.runs.state import TrialRecord
+from autoagent.search.from_history import FromHistory, draw
 from autoagent.search.repeats import next_repeat
 from autoagent.search.trials_log import ask_config, frozen_trial, quiet_optuna
 from autoagent.space import Config, Space
@@ -91,6 +93,7 @@ class Proposer:
         self._seed = seed
         self._sampler = sampler
         self._build = build
+        self._takes_defaults = "defaults" in inspect.signature(build).parameters
         self._repeats = repeats
         self._studies: dict[str, tuple[list[TrialRecord], optuna.Study]] = {}
         self._keys: dict[int, tuple[Config, str]] = {}
@@ -128,13 +131,28 @@ class Proposer:
             config = arm.space.check(entry)
             if config_key(arm.name, config) not in tried:
                 return Proposal(arm.name, config, "portfolio")
-        study = self._study(arm, [trial for trial in view.ended if trial.family == arm.name])
         for attempt in range(_TRIES):
-            study.sampler = self._build(seed=trial_seed(self._seed, view.number, attempt))
-            config = rounded(ask_config(study, arm.space), arm.space)
+            config = rounded(self._drawn(arm, view, attempt), arm.space)
             if config_key(arm.name, config) not in tried:
                 return Proposal(arm.name, config, self._sampler)
         return None
+
+    def _drawn(self, arm: Arm, view: View, attempt: int) -> Config:
+        """Return one draw of the sampler, which sees the trials of the family."""
+        sampler = self._built(arm, trial_seed(self._seed, view.number, attempt))
+        ended = [trial for trial in view.ended if trial.family == arm.name]
+        if isinstance(sampler, FromHistory):
+            proposed = [trial for trial in view.proposed if trial.family == arm.name and trial.repeats is None]
+            return draw(sampler, arm.space, ended, proposed, view.number)
+        study = self._study(arm, ended)
+        study.sampler = sampler
+        return ask_config(study, arm.space)
+
+    def _built(self, arm: Arm, seed: int) -> BaseSampler:
+        """Return the sampler of one draw; one that can use the family's defaults gets them."""
+        if not self._takes_defaults:
+            return self._build(seed=seed)
+        return self._build(seed=seed, defaults=arm.space.check(arm.portfolio[0] if arm.portfolio else {}))
 
     def _study(self, arm: Arm, ended: list[TrialRecord]) -> optuna.Study:
         known, study = self._studies.get(arm.name, ([], None))

@@ -85,7 +85,7 @@ class _Turn:
         """Return the first of what has its turn that is new."""
         for config in ({**self.features.config(self.guess.default), **self.context.defaults}, *self.context.portfolio):
             whole = self.completed(config)
-            if self.key(self.used(whole)) not in self.tried and len(self.history) < self._openings():
+            if self.key(self.used(whole)) not in self.tried and self._own() < self._openings():
                 return Suggestion(whole, "portfolio" if self._has_default() else "default")
         if len(self.history) < self.settings.starts:
             return self._start()
@@ -93,6 +93,10 @@ class _Turn:
         if landscape.value is None and landscape.works is None:
             return self._start()
         return self._modelled(landscape)
+
+    def _own(self) -> int:
+        """Return how many trials were proposed here; a study that others began still gets its openings."""
+        return sum(one.number in self.context.sources for one in self.history)
 
     def _openings(self) -> int:
         return 1 + len(self.context.portfolio)
