@@ -103,6 +103,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
     workers: int | None = None,
     sampler: str = "agent",
     repeats: bool = False,
+    archive: str | Path | None = None,
     view: View | None = None,
     began: float | None = None,
 ) -> Result:
@@ -121,6 +122,8 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
         workers: processes that fit models; one per core unless told.
         sampler: name in ``autoagent list samplers``.
         repeats: cross-validate the best trials again, with other folds, once no trial gains more than noise.
+        archive: folder of earlier runs, whose best configurations on similar data are tried early; not reproducible
+            unless that folder stays as it is.
         view: shows progress.
         began: ``time.monotonic()`` at which the budget began, for a caller that counts its own start; None is now.
 
@@ -140,6 +143,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
         workers=workers,
         sampler=sampler,
         repeats=repeats,
+        archive=None if archive is None else str(archive),
     )
     client = connect(llm, price=_stated(settings)) if isinstance(llm, str) else llm
     _check_cap(client, settings)

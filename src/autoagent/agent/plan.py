@@ -19,6 +19,7 @@ from autoagent.data.splits import Kind
 from autoagent.errors import RequestError
 from autoagent.registry import family
 from autoagent.runs.budget import Limits, tighter
+from autoagent.search.archive import known_starts, with_known
 from autoagent.search.proposer import Arm
 from autoagent.space import Config, Space
 
@@ -142,6 +143,7 @@ class Plan(BaseModel):
         repeats: the best trials may be cross-validated again with other folds when no trial gains any more.
         reasons: one sentence for each decision.
         series: how series are framed and divided, of a plan to forecast.
+        known: configurations by family that were better than its default in earlier runs on similar data.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -163,6 +165,7 @@ class Plan(BaseModel):
     limits: PlanLimits
     reasons: list[str] = Field(default_factory=list)
     series: SeriesPlan | None = None
+    known: dict[str, Config] = Field(default_factory=dict)
 
     def trial_seconds(self) -> float:
         """Return the most that one trial may take."""
@@ -191,11 +194,13 @@ def make_plan(spec: TaskSpec, resolved: Resolved, card: DataCard, settings: Sett
         folds = resolved.series.plan.folds
     refit = _refit(split, folds, limits, reasons)
     memory = int(0.8 * psutil.virtual_memory().available / workers)
+    families = _families(spec, card, resolved, reasons)
     return Plan(
         task=resolved.task,
         target=resolved.target,
         metric=resolved.metric,
-        families=_families(spec, card, resolved, reasons),
+        families=families,
+        known=_known(families, card, settings, reasons),
         excluded=spec.data.features_exclude or [],
         split=split,
         n_folds=folds,
@@ -214,8 +219,15 @@ def make_plan(spec: TaskSpec, resolved: Resolved, card: DataCard, settings: Sett
 
 def arms_of(plan: Plan) -> list[Arm]:
     """Return the families of a plan as the search sees them."""
-    table = cards()
-    return [Arm(name, table[name].space, table[name].portfolio, table[name].cost) for name in plan.families]
+    rows = [cards()[name] for name in plan.families]
+    return [Arm(row.name, row.space, with_known(row.portfolio, plan.known.get(row.name)), row.cost) for row in rows]
+
+
+def _known(families: list[str], card: DataCard, settings: Settings, reasons: list[str]) -> dict[str, Config]:
+    if settings.archive is None:
+        return {}
+    spaces = {name: cards()[name].space for name in families}
+    return known_starts(card.model_dump(mode="json"), settings.archive, spaces, reasons)
 
 
 def _refuse(spec: TaskSpec, resolved: Resolved, card: DataCard) -> None:

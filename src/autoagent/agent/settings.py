@@ -27,6 +27,7 @@ class Settings(BaseModel):
         workers: processes that fit models; None for one per core.
         sampler: name in the table of samplers.
         repeats: the best trials are cross-validated again with other folds when no trial gains any more.
+        archive: folder of earlier runs, whose best configurations on similar data are tried early; None for none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +41,7 @@ class Settings(BaseModel):
     workers: int | None = None
     sampler: str = "agent"
     repeats: bool = False
+    archive: str | None = None
 
 
 def write_settings(folder: RunFolder, settings: Settings, request: str) -> None:

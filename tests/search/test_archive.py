@@ -1,0 +1,120 @@
+"""Earlier runs as evidence: they help on similar data, cost two trials at most on other data, and never leak."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoagent.runs.journal import Journal
+from autoagent.runs.state import TrialRecord
+from autoagent.search.archive import distance, is_same, read_archive, warm_starts, with_known
+from autoagent.search.proposer import Arm, Proposer, View
+from autoagent.search.samplers.portfolio import build
+from autoagent.space import Config, Float, Param, Space
+
+SPACE = Space({"C": Param(Float(1e-4, 1e4, log=True), 1.0), "gamma": Param(Float(1e-4, 10.0, log=True), 1.0)})
+PORTFOLIO: tuple[Config, ...] = ({}, {"C": 10.0}, {"gamma": 0.1})
+
+
+def card(rows: int, columns: int, *, task: str = "binary", names: str = "x", target: str = "y") -> dict[str, Any]:
+    kinds = [{"name": f"{names}{i}", "role": "numeric", "n_missing": 0} for i in range(columns)]
+    summary = {"a": 0.6, "b": 0.4} if task == "binary" else {"mean": 0.0, "std": 1.0}
+    return {
+        "task": task,
+        "n_rows": rows,
+        "columns": [*kinds, {"name": target, "role": "target", "n_missing": 0}],
+        "target": target,
+        "target_summary": summary,
+    }
+
+
+def peak(at_c: float, at_gamma: float) -> Callable[[Config], float]:
+    def score(config: Config) -> float:
+        away = math.log10(float(str(config["C"])) / at_c), math.log10(float(str(config["gamma"])) / at_gamma)
+        return 1.0 - 0.05 * (away[0] ** 2 + away[1] ** 2)
+
+    return score
+
+
+def search(score: Callable[[Config], float], trials: int, known: Config | None = None) -> list[TrialRecord]:
+    proposer = Proposer([Arm("svm", SPACE, with_known(PORTFOLIO, known))], seed=0, sampler="agent", build=build)
+    ended: list[TrialRecord] = []
+    for number in range(trials):
+        proposal = proposer.propose(View(number, ended, ended))
+        assert proposal is not None
+        value = score(proposal.config)
+        folds = (value - 0.01, value, value + 0.012)
+        ended.append(TrialRecord(number, "svm", proposal.config, proposal.source, "ok", value, folds))
+    return ended
+
+
+def write(folder: Path, facts: dict[str, Any], trials: list[TrialRecord]) -> None:
+    folder.mkdir(parents=True)
+    (folder / "card.json").write_text(json.dumps(facts), encoding="utf-8")
+    with Journal(folder / "journal.jsonl") as journal:
+        for one in trials:
+            about = {"trial": one.number, "family": one.family, "config": one.config, "source": one.source}
+            journal.append("proposed", about)
+            ending = {"trial": one.number, "status": "ok", "score": one.score, "fold_scores": list(one.fold_scores)}
+            facts_of_it = {"seconds": 1.0, "predict_s": 0.1, "model_bytes": 9, "saved": False, "error": None}
+            journal.append("finished", ending | facts_of_it)
+
+
+def best(trials: list[TrialRecord]) -> float:
+    return max(trial.score or 0.0 for trial in trials)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    write(tmp_path / "first", card(1000, 12), search(peak(300.0, 0.003), 30))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "card.json").write_text("{", encoding="utf-8")
+    return tmp_path
+
+
+def test_a_second_similar_task_is_better_from_the_second_trial_on(runs: Path) -> None:
+    score = peak(150.0, 0.004)
+    found = warm_starts(card(1500, 9, names="z"), read_archive(runs), {"svm": SPACE})
+    assert [(one.family, one.run) for one in found] == [("svm", "first")]
+    with_it, without = search(score, 8, found[0].config), search(score, 8)
+    assert with_it[0].config == without[0].config  # the default stays first
+    for at in range(2, 9):
+        assert best(with_it[:at]) > best(without[:at]) - 1e-9
+    assert best(with_it[:2]) > best(without) - 0.01
+
+
+def test_evidence_that_misleads_costs_one_trial(runs: Path) -> None:
+    score = peak(0.01, 5.0)  # the other end of the space, on a table that looks the same
+    found = warm_starts(card(1000, 11, names="z"), read_archive(runs), {"svm": SPACE})
+    assert len(found) == 1
+    with_it, without = search(score, 4, found[0].config), search(score, 3)
+    assert [trial.config for trial in with_it if trial.number != 1] == [trial.config for trial in without]
+
+
+def test_data_of_another_kind_or_far_away_or_the_same_data_say_nothing(runs: Path) -> None:
+    archive, spaces = read_archive(runs), {"svm": SPACE}
+    assert warm_starts(card(1000, 12, task="regression", names="z"), archive, spaces) == []
+    assert warm_starts(card(200_000, 12, names="z"), archive, spaces) == []
+    assert warm_starts(card(900, 12), archive, spaces) == []
+    assert is_same(card(900, 12), card(1000, 12))
+    assert distance(card(900, 12), card(1000, 12)) < distance(card(300, 4), card(1000, 12)) < math.inf
+
+
+def test_what_is_not_clearly_better_than_the_default_is_not_evidence(tmp_path: Path) -> None:
+    write(tmp_path / "flat", card(1000, 12), search(lambda _: 0.8, 10))
+    assert warm_starts(card(1000, 11, names="z"), read_archive(tmp_path), {"svm": SPACE}) == []
+
+
+def test_at_most_two_configurations_come_from_the_archive(runs: Path) -> None:
+    archive = read_archive(runs)
+    for name in ("linear", "knn"):
+        archive[0].trials.extend(  # type: ignore[attr-defined]  # a list, as it was read
+            TrialRecord(100 + t.number, name, t.config, t.source, t.status, t.score, t.fold_scores)
+            for t in archive[0].trials[:30]
+        )
+    assert len(warm_starts(card(1000, 11, names="z"), archive, dict.fromkeys(("svm", "linear", "knn"), SPACE))) == 2
