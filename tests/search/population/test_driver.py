@@ -11,6 +11,7 @@ import pytest
 from tests.search.population.trainables import SPACE, Descent, Fragile
 
 from autoagent.errors import DomainError, RunFolderError
+from autoagent.runs.folder import RunFolder
 from autoagent.search import population
 from autoagent.search.population.controller import Controller
 
@@ -136,3 +137,9 @@ def test_a_lineage_goes_through_json_and_is_drawn(tmp_path: Path) -> None:
     assert drawn.count("*") == len(lineage.schedule(lineage.best().place))
     with pytest.raises(DomainError, match="no interval"):
         population.Lineage().best()
+
+
+def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:
+    with RunFolder(tmp_path).lock(), pytest.raises(RunFolderError, match="in use"):
+        population.train(Descent(), SPACE, population.Pbt(), population.Plan(2, 1), tmp_path)
+    assert population.train(Descent(), SPACE, population.Pbt(), population.Plan(2, 1), tmp_path).intervals

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from autoagent.errors import RunFolderError
+from autoagent.runs.folder import RunFolder
 from autoagent.runs.journal import Journal
 from autoagent.search.population.controller import Clone, Controller
 from autoagent.search.population.lineage import Interval, Lineage, Place, interval_from_json, interval_to_json
@@ -78,10 +79,10 @@ def train(
         executor: a pool with ``plan.workers`` threads or processes; without one, intervals run here, one by one.
 
     Raises:
-        RunFolderError: the folder holds a population of another plan or space.
+        RunFolderError: the folder holds a population of another plan or space, or another process is at work there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with Journal(folder / "journal.jsonl") as journal:
+    with RunFolder(folder).lock(), Journal(folder / "journal.jsonl") as journal:
         header = _header(space, controller, plan)
         if not journal.events:
             journal.append("population", header)
