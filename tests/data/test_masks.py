@@ -10,6 +10,7 @@ import pytest
 from autoagent.data.images.folders import find
 from autoagent.data.images.mask_values import IGNORED, read_mask
 from autoagent.data.images.masks import MaskedImages, find_masks, masks_of_table
+from autoagent.data.readers import read_table
 from autoagent.errors import DataError
 from autoagent.inference import InputError
 
@@ -76,6 +77,11 @@ def test_folders_of_classes_are_no_masks_even_where_one_is_called_so(tmp_path: P
         save(tmp_path / f"mask/{place}.png", picture(place))
         save(tmp_path / f"no_mask/{place + 10}.png", picture(place))
     assert find_masks(tmp_path, find(tmp_path)) is None
+
+
+def test_folders_of_images_and_masks_are_not_read_as_two_classes(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"4 images in .* have a mask beside them; a run does not mark pixels yet"):
+        read_table(folder(tmp_path, [square(255) for _ in range(4)]))
 
 
 def test_a_table_of_two_paths_names_images_and_masks(tmp_path: Path) -> None:

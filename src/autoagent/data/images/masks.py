@@ -71,6 +71,15 @@ def find_masks(root: Path, found: Found) -> MaskedImages | None:
     return _looked_at(frame, COLUMN, MASK, root, found.others, [*found.notes, *notes])
 
 
+def count_masks(root: Path, found: Found) -> int:
+    """Return how many images of a folder have a mask beside them, by their names; nothing is opened.
+
+    Raises:
+        DataError: many images have no mask.
+    """
+    return len(_paired(root, found)[0] or [])
+
+
 def masks_of_table(frame: pd.DataFrame, root: Path) -> MaskedImages | None:
     """Return the images and masks that two columns of a table name; None where there are no such two columns.
 

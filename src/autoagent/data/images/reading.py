@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from autoagent.data.images.arrays import as_bytes, is_idx, labels_beside, read_idx
 from autoagent.data.images.folders import Found, by_class, find, from_rows, is_inside, table_beside
 from autoagent.data.images.look import look, look_at_arrays, skipped
+from autoagent.data.images.masks import count_masks
 from autoagent.data.images.source import COLUMN, TARGET, ImageSource
 from autoagent.data.table import Table
 from autoagent.errors import DataError
@@ -31,6 +32,11 @@ def read_folder(root: Path) -> Table | Path:
         return read_idx_pair(root / (train or packed)[0])
     if not found.images:
         raise DataError(f"{str(root)!r} is a folder without images; give a table, or a folder with images in it")
+    if count := count_masks(root, found):
+        raise DataError(
+            f"{count} images in {str(root)!r} have a mask beside them; a run does not mark pixels yet, and 'images' "
+            "and 'masks' are no classes. From Python networks learn masks: see docs/masks.md"
+        )
     return table_beside(root, found) or read_classes(root, found)
 
 
