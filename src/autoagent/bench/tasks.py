@@ -45,6 +45,12 @@ TASKS: Family[Card] = Family(
             "Prompts and decoding on questions, simulated.",
             "arXiv:2212.14402",
         ),
+        Card(
+            "proxy_svm_diabetes",
+            "autoagent.bench.proxy:svm_diabetes",
+            "A Gaussian process in the place of svm_diabetes: a fraction of a millisecond.",
+            "arXiv:1409.3389",
+        ),
         Card("torch_digits", "autoagent.bench.torch_training:TorchDigits", "A small network trained in torch."),
         Card(
             "cartpole_policy",
