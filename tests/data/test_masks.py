@@ -82,6 +82,9 @@ def test_folders_of_classes_are_no_masks_even_where_one_is_called_so(tmp_path: P
 def test_folders_of_images_and_masks_are_not_read_as_two_classes(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"4 images in .* have a mask beside them; a run does not mark pixels yet"):
         read_table(folder(tmp_path, [square(255) for _ in range(4)]))
+    rows = "\n".join(f"images/{place}.png,{'ab'[place % 2]}" for place in range(4))
+    (tmp_path / "labels.csv").write_text(f"image,kind\n{rows}\n")
+    assert read_table(tmp_path).frame["kind"].tolist() == ["a", "b", "a", "b"]  # a table says what is wanted
 
 
 def test_a_table_of_two_paths_names_images_and_masks(tmp_path: Path) -> None:

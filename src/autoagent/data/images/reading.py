@@ -32,12 +32,14 @@ def read_folder(root: Path) -> Table | Path:
         return read_idx_pair(root / (train or packed)[0])
     if not found.images:
         raise DataError(f"{str(root)!r} is a folder without images; give a table, or a folder with images in it")
+    if (table := table_beside(root, found)) is not None:
+        return table
     if count := count_masks(root, found):
         raise DataError(
             f"{count} images in {str(root)!r} have a mask beside them; a run does not mark pixels yet, and 'images' "
             "and 'masks' are no classes. From Python networks learn masks: see docs/masks.md"
         )
-    return table_beside(root, found) or read_classes(root, found)
+    return read_classes(root, found)
 
 
 def read_classes(root: Path, found: Found | None = None) -> Table:
