@@ -141,11 +141,14 @@ def show(arguments: argparse.Namespace) -> None:
 
 
 def _gap(found: dict[Any, dict[str, Any]], pair: tuple[str, str, int], at: int) -> float:
-    """Return the agent's sampler's loss less the portfolio's, as a share of the latter's; `at` 0 is the test."""
+    """Return the agent's sampler's loss less the portfolio's, by the default's validation loss; `at` 0 is the test.
+
+    A share of the loss itself would let tables with losses near 0 speak alone.
+    """
     old, new = (found[(*pair, sampler)] for sampler in SAMPLERS)
     if at == 0:
-        return float((new["test"] - old["test"]) / old["test"])
-    return float((min(new["losses"][:at]) - min(old["losses"][:at])) / min(old["losses"][:at]))
+        return float((new["test"] - old["test"]) / old["losses"][0])
+    return float((min(new["losses"][:at]) - min(old["losses"][:at])) / old["losses"][0])
 
 
 def _words(gaps: Sequence[float], pairs: Sequence[tuple[str, str, int]]) -> str:
