@@ -18,6 +18,7 @@ import re
 import statistics
 import sys
 import warnings
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,7 @@ NUMBER_LIMIT = 1e30  # larger numbers are read as this: squares stay finite, and
 SCALED_LIMIT = 100.0  # of standardised numbers, so that one odd cell cannot outweigh a whole row
 DATE_FIELDS = ("year", "month", "day", "weekday", "hour", "epoch_days")
 _WORD = re.compile(r"\w+")
+_BEGINNING = 5  # letters by which a word that is not known finds its token
 _MAX_TEXT = 20_000  # characters of one cell that are read
 _MAX_FAULTS = 10  # that are told one by one
 _MAX_NAMES = 20  # columns that are named in one message
@@ -491,6 +493,28 @@ def _terms_step(block: Mapping[str, Any], impute: bool) -> Step:
     return apply
 
 
+def _tokens_step(block: Mapping[str, Any], impute: bool) -> Step:
+    columns, length, buckets = block["columns"], int(block["length"]), int(block["buckets"])
+    first = 1 + len(columns)
+    place = {word: first + i for i, word in enumerate(block["words"])}
+    first += len(place)
+
+    def token(word: str) -> int:
+        return place.get(word) or first + zlib.crc32(word[:_BEGINNING].encode()) % buckets
+
+    def apply(cells: Cells) -> NDArray[Any]:
+        tokens = np.zeros((cells.n, length), dtype=np.float32)
+        for i, texts in enumerate(zip(*(cells.words(column) for column in columns), strict=True)):
+            row = list[int]()
+            for k, words in enumerate(texts):
+                room = max((length - len(row)) // (len(columns) - k) - 1, 0)
+                row += [k + 1, *(token(word) for word in itertools.islice((w for w in words if " " not in w), room))]
+            tokens[i, : min(len(row), length)] = row[:length]
+        return tokens
+
+    return apply
+
+
 def image_step(block: Mapping[str, Any], impute: bool) -> Step:
     """Return what reads a column of images: bytes ``(n, r, r, c)`` for a network, or numbers ``(n, r * r * c)``."""
     column, side, channels, resolution = (block[name] for name in ("column", "side", "channels", "resolution"))
@@ -535,6 +559,7 @@ _STEPS: dict[str, Callable[[Mapping[str, Any], bool], Step]] = {
     "date": _date_step,
     "text": _text_step,
     "terms": _terms_step,
+    "tokens": _tokens_step,
     "image": image_step,
 }
 

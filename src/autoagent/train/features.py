@@ -17,6 +17,7 @@ from autoagent.data.table import Role, Task
 from autoagent.inference import DATE_FIELDS, FORMAT, Cells, Recipe, image_step, parse_dates
 from autoagent.train.target_encoding import TargetColumns, encode_levels
 from autoagent.train.terms import fit_terms
+from autoagent.train.tokens import fit_tokens
 
 Array = NDArray[np.float64]
 Matrix = NDArray[np.float32]
@@ -45,6 +46,7 @@ class FeatureOptions:
         terms: where it is not 0, the last ``2 * terms`` columns are the numbers of the weightiest terms of all texts
             of a row (0 is none) and their weights; texts then have no other columns.
         vocabulary: words and pairs of words that are known then.
+        tokens: where it is not 0, the last so many columns are the words of all texts of a row in order, as numbers.
     """
 
     numbers: Literal["raw", "standard", "quantile"] = "raw"
@@ -56,6 +58,7 @@ class FeatureOptions:
     missing_flags: bool = False
     terms: int = 0
     vocabulary: int = 20_000
+    tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,12 +114,14 @@ def fit_recipe(
             fitter.add_category(name)
         elif role == "date":
             fitter.add_date(name)
-        elif role == "text" and not options.terms:
+        elif role == "text" and not (options.terms or options.tokens):
             fitter.add_text(name)
         elif role == "image":
             fitter.add_image(name, int(frame.attrs["side"]), int(frame.attrs["channels"]))
     if options.terms:
         fitter.add_terms([name for name, role in roles.items() if role == "text"])
+    if options.tokens:
+        fitter.add_tokens([name for name, role in roles.items() if role == "text"])
     return fitter.finish()
 
 
@@ -247,6 +252,11 @@ class _Fitter:
         """Add the terms of all texts, after every other block."""
         options = self._options
         self._blocks.append(fit_terms(self._cells, columns, most=options.terms, vocabulary=options.vocabulary))
+
+    def add_tokens(self, columns: Sequence[str]) -> None:
+        """Add the words of all texts in order, after every other block."""
+        options = self._options
+        self._blocks.append(fit_tokens(self._cells, columns, length=options.tokens, vocabulary=options.vocabulary))
 
     def add_image(self, column: str, side: int, channels: int) -> None:
         """Add the pixels of a column of images, made small, as numbers from 0 to 1."""

@@ -321,12 +321,42 @@ _TEXT_LINEAR = ModelCard(
     texts=True,
 )
 
+_TEXT_TRANSFORMER = ModelCard(
+    "text_transformer",
+    _target("text_transformer"),
+    "A small transformer on the words of texts, trained from scratch, beside the other columns.",
+    paper="arXiv:1706.03762",
+    space=Space(
+        {
+            "width": Param(Choice([32, 64, 128]), 64),
+            "layers": Param(Int(1, 3), 1),
+            "heads": Param(Choice([2, 4]), 4),
+            "dropout": Param(Float(0.0, 0.5), 0.2),
+            "tokens": Param(Choice([32, 64, 128]), 64),
+            "vocabulary": Param(Choice([2000, 10_000, 20_000]), 10_000),
+            "epochs": Param(Int(2, 30, log=True), 8),
+            "batch": Param(Choice([32, 64, 128]), 64),
+            "lr": Param(Float(2e-4, 1e-2, log=True), 2e-3),
+            "weight_decay": Param(Float(1e-3, 0.5, log=True), 0.08),
+            "optim": Param(Choice(["nadamw", "adamw", "lion"]), "nadamw"),
+            "state_bits": Param(Choice([32, 8]), 32),
+            "label_smoothing": Param(Choice([0.0, 0.1]), 0.0),
+        }
+    ),
+    portfolio=({}, {"width": 32, "tokens": 128, "vocabulary": 2000}, {"layers": 2, "dropout": 0.3}),
+    cost=6.0,
+    group="neural_network",
+    preload="torch",
+    texts=True,
+)
+
 MODELS: Family[ModelCard] = Family(
     "models",
     [
         _BASELINE,
         _LINEAR,
         _TEXT_LINEAR,
+        _TEXT_TRANSFORMER,
         _KNN,
         _SVM,
         _LIGHTGBM,
