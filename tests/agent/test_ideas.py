@@ -7,16 +7,20 @@ import pytest
 
 from autoagent.agent.ideas import MAX_TURNS, ModelIdeas
 from autoagent.agent.recorder import NullView, Recorder
+from autoagent.agent.scoring import failed
 from autoagent.errors import BudgetExceeded, LLMError, ReplyError
+from autoagent.prompts.render import render
 from autoagent.prompts.replies import Idea, Ideas
 from autoagent.runs.budget import Budget, Limits
-from autoagent.runs.journal import Journal
-from autoagent.runs.state import TrialRecord
+from autoagent.runs.journal import Event, Journal
+from autoagent.runs.state import TrialRecord, fold
 from autoagent.search.proposer import Arm
 from autoagent.space import Float, Param, Space
 
 ARMS = [Arm("linear", Space({"C": Param(Float(0.001, 1000.0, log=True), 1.0)}), ({},))]
 ENDED = [TrialRecord(n, "linear", {"C": 1.0 + n}, "tpe", "ok", 0.5, (0.5,)) for n in range(100)]
+
+FACTS = {"request": "r", "spec": {}, "data_card": {}, "metric": "accuracy", "task": "multiclass"}
 
 
 @pytest.fixture
@@ -111,3 +115,26 @@ def test_a_trial_is_shown_once_and_what_has_no_parameters_not_at_all() -> None:
     assert [len(rows) for rows in (best, recent, lost)] == [5, 3, 1]  # type: ignore[arg-type]  # lists
     assert recent[-1]["score"] == "pruned"  # type: ignore[index]  # a list of rows
     assert list(shown["families"]) == ["linear"]  # type: ignore[call-overload]  # a mapping
+
+
+def test_a_network_shows_its_losses_and_what_it_took_and_nothing_of_the_test_or_the_clock() -> None:
+    told = ({"optim": "nadamw", "steps": 120, "estimate_bytes": 5_000_000, "step_s": 0.1, "licence": "x"},)
+    net = TrialRecord(0, "linear", {"C": 1.0}, "default", "ok", 0.9, (0.9,), training=told, curve=(0.7124, None))
+    cut = TrialRecord(1, "linear", {"C": 2.0}, "tpe", "timeout", error="it cannot finish", curve=(0.9,))
+    ideas = ModelIdeas(lambda context, timeout_s: Ideas(ideas=[]), ARMS, FACTS, blocking=True)
+    shown = ideas.context([net, cut])
+    row, lost = shown["best"][0], shown["failures"][0]  # type: ignore[index]  # lists of one row
+    assert row["losses"] == [0.7124, None]
+    assert row["training"] == {"optim": "nadamw", "steps": 120, "estimate_bytes": 5_000_000}
+    assert lost["losses"] == [0.9]
+    text = render("search/ideas", shown)
+    assert "0.7124, null" in text
+    assert "evenly spread over its training" in text
+
+
+def test_the_journal_tells_a_trials_losses() -> None:
+    proposed = {"trial": 0, "family": "linear", "config": {}, "source": "default"}
+    facts = {**failed("timeout", "late"), "trial": 0, "curve": [0.9, None]}
+    told = (("proposed", proposed), ("finished", facts))
+    events = [Event(seq=i, time="", kind=kind, data=data) for i, (kind, data) in enumerate(told)]
+    assert fold(events).trials[0].curve == (0.9, None)

@@ -75,3 +75,11 @@ def test_the_score_of_record_is_that_of_every_predicted_row() -> None:
 def test_a_trial_that_its_curve_ended_has_no_score_and_is_no_error(tmp_path: Path) -> None:
     outcome = outcome_of(_trial(tmp_path, np.full((4, 2), np.nan), status="pruned", fold_scores=[]), DATA, "accuracy")
     assert (outcome["status"], outcome["score"], outcome["fold_scores"]) == ("pruned", None, [])
+
+
+def test_the_journal_keeps_a_few_points_of_the_first_folds_curve(tmp_path: Path) -> None:
+    first = [1.0 - i / 100 for i in range(50)]
+    first[-1] = float("inf")
+    curve = outcome_of(_trial(tmp_path, RIGHT, curve=[first, [9.0]]), DATA, "accuracy")["curve"]
+    assert (len(curve), curve[0], curve[-1]) == (8, 1.0, None)
+    assert "curve" not in outcome_of(_trial(tmp_path, RIGHT, curve=[]), DATA, "accuracy")

@@ -24,6 +24,10 @@ _PER_TURN = 4
 _LONGEST_S = 300.0  # that an answer may take, however long the run
 _SHARE = 0.8  # of the time left; an answer that comes later can hardly be tried
 _SHORTEST_S = 5.0  # with less, it is not asked: the tokens would be spent for nothing
+_SHOWN = (  # of what a training tells; none of it is a clock time, so that runs without a clock ask the same
+    *("device", "precision", "optim", "state_bytes", "state_bits", "micro_batch", "halved", "steps", "progress"),
+    *("rollbacks", "estimate_bytes", "side", "parameters"),
+)
 
 AskIdeas = Callable[[Mapping[str, object], float], Ideas]
 
@@ -125,7 +129,7 @@ class ModelIdeas:
             "families": spaces,
             "best": [_row(t) for t in best],
             "recent": [_row(t) for t in ended if t.number not in shown][-8:],
-            "failures": [{"family": t.family, "config": t.config, "error": (t.error or "")[:200]} for t in lost[-5:]],
+            "failures": [{**_told(t), "error": (t.error or "")[:200]} for t in lost[-5:]],
             "count": _PER_TURN,
         }
 
@@ -199,4 +203,15 @@ def _row(trial: TrialRecord) -> dict[str, Any]:
     facts = {"family": trial.family, "config": trial.config, "score": score, "seconds": round(trial.seconds, 1)}
     if trial.status != "ok":
         facts = {**facts, "score": trial.status}
+    facts |= _told(trial)
     return json.loads(json.dumps(facts))  # type: ignore[no-any-return]  # plain JSON, as the template prints it
+
+
+def _told(trial: TrialRecord) -> dict[str, Any]:
+    """Return the configuration and what its training told: validation losses on the way, and what it took."""
+    facts: dict[str, Any] = {"family": trial.family, "config": trial.config}
+    if trial.curve:
+        facts["losses"] = list(trial.curve)
+    if trial.training:  # the folds' trainings differ little
+        facts["training"] = {name: value for name, value in trial.training[0].items() if name in _SHOWN}
+    return facts

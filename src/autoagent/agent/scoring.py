@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from autoagent.data.metrics import score
 from autoagent.data.seal import read_folds, read_schema
 from autoagent.errors import DataError
+
+_CURVE_POINTS = 8  # of a trial's curve that the journal keeps; the whole is in the trial's own file
 
 Array = NDArray[np.float64]
 
@@ -90,6 +93,8 @@ def outcome_of(trial: Path, data: TrainData, metric: str) -> dict[str, Any]:
     facts |= {"cpu_s": result.get("cpu_s"), "rungs": result.get("rungs", [])}
     if told := _distinct(result.get("training", [])):
         facts["training"] = told
+    if curve := _short(result.get("curve") or [[]]):
+        facts["curve"] = curve
     if facts["status"] not in ("ok", "pruned"):
         return {**facts, "score": None, "fold_scores": []}
     if facts["status"] == "pruned" and not result["fold_scores"]:
@@ -105,6 +110,15 @@ def outcome_of(trial: Path, data: TrainData, metric: str) -> dict[str, Any]:
 def _distinct(told: Sequence[Any]) -> list[Any]:
     """Return what the folds said of their training, equal ones once."""
     return [facts for i, facts in enumerate(told) if facts and facts not in told[:i]]
+
+
+def _short(curves: Sequence[Sequence[float]]) -> list[float | None]:
+    """Return a few points of the first fold's curve, first and last among them; None where one is not finite."""
+    curve = curves[0]
+    if not curve:
+        return []
+    places = np.unique(np.linspace(0, len(curve) - 1, _CURVE_POINTS).round().astype(int))
+    return [float(f"{curve[i]:.4g}") if math.isfinite(curve[i]) else None for i in places]
 
 
 def read_rungs(result: Path) -> list[float]:

@@ -30,6 +30,7 @@ class TrialRecord:
         error: why it failed.
         repeats: the trial of the same configuration that it cross-validates again, with other folds.
         training: what its folds' learners said of their training, equal ones once: optim, bytes and bits of its states.
+        curve: validation losses of its first fold, evenly spread over the training; None where one is not finite.
     """
 
     number: int
@@ -46,6 +47,7 @@ class TrialRecord:
     error: str | None = None
     repeats: int | None = None
     training: tuple[Mapping[str, Any], ...] = ()
+    curve: tuple[float | None, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -232,6 +234,7 @@ def _finish(state: RunState, data: Mapping[str, Any]) -> RunState:
         saved=bool(data["saved"]),
         error=data["error"],
         training=tuple(dict(facts) for facts in data.get("training", ())),
+        curve=tuple(data.get("curve", ())),
     )
     return replace(_with_trial(state, ended), finished=(*state.finished, number))
 

@@ -244,5 +244,7 @@ def scaling_of(X: PixelRows, made: Network) -> tuple[NDArray[Any], NDArray[Any]]
 
 def plain_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts that are the same for two trainings alike: no clock times."""
+    estimate = {"estimate_bytes": facts["memory"]["estimate_bytes"]} if "memory" in facts else {}
     plain = {name: value for name, value in facts.items() if isinstance(value, str | int | float) and value != ""}
+    plain |= estimate
     return {name: value for name, value in plain.items() if not name.endswith("_s") and name != "compiled"}
