@@ -24,11 +24,14 @@ def rows(n_classes: int, n: int, seed: int, *, gaps: bool) -> tuple[np.ndarray, 
     return X, np.digitize(signal, np.quantile(signal, np.linspace(0, 1, n_classes + 1)[1:-1])).astype(float)
 
 
-def with_terms(X: np.ndarray, terms: int) -> np.ndarray:
-    """Add the columns that a family for texts wants: terms of rows, and their weights."""
+def with_texts(X: np.ndarray, features) -> np.ndarray:
+    """Add the columns that a family for texts wants: terms of rows and their weights, or tokens."""
+    terms, tokens = getattr(features, "terms", 0), getattr(features, "tokens", 0)
+    rng = np.random.default_rng(len(X))
+    if tokens:
+        return np.concatenate([X, rng.integers(0, 40, size=(len(X), tokens))], axis=1).astype(np.float32)
     if not terms:
         return X
-    rng = np.random.default_rng(len(X))
     numbers = rng.integers(0, 40 + len(X) // 10, size=(len(X), terms))
     weights = rng.random((len(X), terms)) * (numbers > 0)
     weights /= np.sqrt((weights**2).sum(axis=1, keepdims=True))
@@ -47,11 +50,11 @@ def fitted(name: str, task: str, n_classes: int, metric: str, *, config=None, y_
     X_valid, y_valid = rows(n_classes, 80, 1, gaps=gaps)
     if y_of is not None:
         y = y_of(y)
-    context, terms = FitContext(task, n_classes, metric, **options), getattr(learner.features, "terms", 0)
-    X, X_valid = with_terms(X, terms), with_terms(X_valid, terms)
+    context = FitContext(task, n_classes, metric, **options)
+    X, X_valid = with_texts(X, learner.features), with_texts(X_valid, learner.features)
     model = learner.fit(X, y, X_valid=X_valid, y_valid=y_valid, context=context)
     X_new, y_new = rows(n_classes, 300, 2, gaps=gaps)
-    return model, (with_terms(X_new, terms), y_new)
+    return model, (with_texts(X_new, learner.features), y_new)
 
 
 def onnx_output(model, X: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ Shapes: N rows, L tokens, E width, H heads, D other columns, K outputs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -29,6 +29,8 @@ _CLIP = 8.0  # standard deviations of the other columns
 _HIDDEN = -1e4  # logit of a place that holds no word
 _WATCHED = 512  # training rows that are watched where there are no others
 _AT_ONCE = 512
+_LEAST_STEPS = 150  # of small sets, whatever the epochs
+_LEAST_S = 0.05  # with less time left there is a single step
 
 
 class Block(nn.Module):
@@ -229,17 +231,20 @@ class TextTransformer:
             net = TextNet(self.config, int(X[:, dense:].max(initial=0)) + 1, length, dense, context.n_classes or 1)
             smoothing = cast(float, self.config["label_smoothing"])
             task = TextTask(net, rows(X, y), rows(X_valid, y_valid), context.metric, smoothing)
-            settings = self._settings(context, len(X), keep=keep)
-            outcome = engine_fit(task, settings, deadline=context.deadline, report=context.report)
+            _start(net, task.train[1])
+            settings, deadline = self._settings(context, len(X), keep=keep), context.deadline
+            if context.left_s() < _LEAST_S:
+                settings, deadline = replace(settings, epochs=None, steps=1, min_steps=0), None
+            outcome = engine_fit(task, settings, deadline=deadline, report=context.report)
         net.eval().cpu()
         facts = {"weights": "from scratch", "parameters": sum(part.numel() for part in net.parameters())}
         return FittedText(net, target, bounds, outcome.curve, outcome.kept, facts)
 
     def _settings(self, context: FitContext, n: int, *, keep: bool) -> Settings:
-        config = self.config
+        config, batch = self.config, min(cast(int, self.config["batch"]), n)
         return Settings(
-            epochs=float(cast(int, config["epochs"])),
-            batch=min(cast(int, config["batch"]), n),
+            epochs=max(float(cast(int, config["epochs"])), _LEAST_STEPS * batch / n),
+            batch=batch,
             optim=cast(str, config["optim"]),
             lr=cast(float, config["lr"]),
             weight_decay=cast(float, config["weight_decay"]),
@@ -250,6 +255,7 @@ class TextTransformer:
             threads=context.threads,
             keep="best" if keep else "last",
             validations=20 if keep else 1,
+            min_steps=5,
         )
 
 
@@ -263,6 +269,14 @@ def build(config: Mapping[str, JSONScalar]) -> TextTransformer:
         vocabulary=cast(int, config["vocabulary"]),
     )
     return TextTransformer(dict(config), options)
+
+
+@torch.no_grad()
+def _start(net: TextNet, y_N: Tensor) -> None:
+    """Begin with the frequencies of the classes."""
+    if not y_N.is_floating_point():
+        counts = torch.bincount(y_N, minlength=net.head.out_features).float()
+        net.head.bias.copy_(torch.log((counts + 0.1) / (counts + 0.1).sum()))
 
 
 def _values(tensor: Tensor) -> Any:  # noqa: ANN401 - an array
