@@ -13,7 +13,8 @@ AutoAgentError
 ├── ReplyError              the model: its reply cannot be used
 ├── BudgetExceeded          nobody: stop
 ├── TrialFailed             nobody: record it and go on
-│   └── Diverged            the training diverged, also with smaller learning rates
+│   ├── Diverged            the training diverged, also with smaller learning rates
+│   └── CannotFinish        its first steps show that too little of its schedule fits into the time
 ├── CodeRejected            the model: its code breaks the policy and was not run
 └── SandboxFailure          the model's code: it ran in the sandbox and gave no value; record it and go on
     ├── SandboxTimeout      it took too long
@@ -28,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-FailureKind = Literal["error", "timeout", "memory", "crash", "interrupted"]
+FailureKind = Literal["error", "timeout", "memory", "crash", "interrupted", "refused"]
 
 
 class AutoAgentError(Exception):
@@ -131,6 +132,18 @@ class Diverged(TrialFailed):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, kind="error")
+
+
+class CannotFinish(TrialFailed):
+    """A training was ended after its first steps, because too little of its schedule fits into its time.
+
+    Attributes:
+        needed_s: seconds that its whole schedule would take.
+    """
+
+    def __init__(self, message: str, *, needed_s: float) -> None:
+        super().__init__(message, kind="refused")
+        self.needed_s = needed_s
 
 
 class CodeRejected(AutoAgentError):  # noqa: N818 - an answer about the code, given before it runs

@@ -46,6 +46,7 @@ def ideas_context(**changes: Any) -> dict[str, Any]:
         "best": [trial],
         "recent": [trial],
         "failures": [{"family": "svm", "config": {}, "error": "MemoryError: 9 GB"}],
+        "refused": [],
         "count": 4,
     }
     return {**context, **changes}
@@ -63,6 +64,13 @@ def renderings() -> dict[str, str]:
         "request": render("understand/request", request_context()),
         "repair": render("repair", {"fault": "ideas.0.reason: Field required"}),
     }
+
+
+def test_the_model_reads_what_was_not_started_and_why() -> None:
+    reason = "it would take about 80 s, and 9 s are left"
+    text = render("search/ideas", ideas_context(refused=[{"family": "svm", "config": {"C": 9}, "reason": reason}]))
+    assert "not started" in text
+    assert reason in text
 
 
 @pytest.mark.parametrize("name", ["ideas", "ideas_first", "request", "repair"])

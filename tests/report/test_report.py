@@ -19,6 +19,7 @@ from autoagent.report.card import write_model_card
 from autoagent.report.html import write_report
 from autoagent.report.training import optim_state
 from autoagent.runs.folder import RunFolder
+from autoagent.runs.journal import Journal
 from autoagent.runs.state import TrialRecord
 
 SECTIONS = ["request", "data", "leaks", "split", "result", "search", "importance", "curves", "errors", "calibration"]
@@ -79,6 +80,17 @@ def test_trials_that_told_of_their_optim_show_it_and_a_run_without_one_has_no_su
     run.journal.write_text("\n".join(told) + "\n")
     assert "optim state" not in page_of(run)
     assert "adamw" not in page_of(run)
+
+
+def test_what_was_not_started_is_listed_with_its_reason_and_foreign_text_in_it_is_inert(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", ended=False)
+    told = {"before": 3, "family": "realmlp", "config": {"epochs": 99}, "source": "llm", "reason": f"80 s {HOSTILE}"}
+    assert "Not started" not in page_of(run)
+    with Journal(run.journal) as journal:
+        journal.append("refused", told)
+    text = page_of(run)
+    assert "<summary>Not started: 1<" in text
+    assert "<td>80 s &lt;script&gt;" in text
 
 
 @pytest.mark.parametrize("told", [{"loss": 1.0}, {"optim": 3, "state_bytes": "many"}, {}])

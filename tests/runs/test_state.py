@@ -61,6 +61,13 @@ def test_a_lost_trial_is_known_with_its_reason() -> None:
     assert state.lost == {0: "no file"}
 
 
+def test_what_was_not_started_is_known_with_its_reason_and_is_no_trial() -> None:
+    told = {"before": 1, "family": "knn", "config": {"k": 9}, "source": "llm", "reason": "too slow"}
+    state = fold(_events(_proposed(0), _finished(0, 0.5), ("refused", told)))
+    assert [(one.family, one.config, one.reason) for one in state.refused] == [("knn", {"k": 9}, "too slow")]
+    assert len(state.trials) == 1
+
+
 def test_a_selection_survives_json() -> None:
     selection = Selection(((3, 0.75), (1, 0.25)), 0.9, 0.8, (1.0, 2.0), "because")
     assert Selection.from_json(selection.to_json()) == selection

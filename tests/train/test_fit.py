@@ -13,10 +13,12 @@ import pytest
 from autoagent.data.metrics import score
 from autoagent.data.seal import Schema, write_split
 from autoagent.data.splits import Split
+from autoagent.errors import CannotFinish
 from autoagent.inference import apply_recipe
 from autoagent.train.fit import Job, run_job
 from autoagent.train.learner import FitContext
 from autoagent.train.models import MODELS
+from autoagent.train.models.linear import Linear
 
 
 @pytest.fixture
@@ -112,6 +114,16 @@ def test_a_deadline_shortens_the_training_of_a_network(run, monkeypatch):
     result = go(job(run, family="realmlp", config={"epochs": 64}, deadline_s=600.0))
     assert result["status"] == "ok"
     assert all(len(cut) < len(full) for cut, full in zip(result["curve"], whole["curve"], strict=True))
+
+
+def test_a_training_that_is_refused_after_its_first_steps_says_what_its_folds_would_take(run, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise CannotFinish("too slow", needed_s=20.0)
+
+    monkeypatch.setattr(Linear, "fit", refuse)
+    result = go(job(run))
+    assert (result["status"], result["error"], result["score"]) == ("refused", "too slow", None)
+    assert result["needed_s"] == 60.0
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from autoagent.agent.recorder import Recorder
 from autoagent.errors import AutoAgentError, BudgetExceeded, DomainError, LLMError
 from autoagent.prompts.replies import Ideas
-from autoagent.runs.state import RunState, TrialRecord
+from autoagent.runs.state import Refused, RunState, TrialRecord
 from autoagent.search.proposer import Arm, config_key, rounded
 from autoagent.space import Config
 
@@ -25,8 +25,8 @@ _LONGEST_S = 300.0  # that an answer may take, however long the run
 _SHARE = 0.8  # of the time left; an answer that comes later can hardly be tried
 _SHORTEST_S = 5.0  # with less, it is not asked: the tokens would be spent for nothing
 _SHOWN = (  # of what a training tells; none of it is a clock time, so that runs without a clock ask the same
-    *("device", "precision", "optim", "state_bytes", "state_bits", "micro_batch", "halved", "steps", "progress"),
-    *("rollbacks", "estimate_bytes", "side", "parameters"),
+    *("device", "precision", "optim", "state_bytes", "state_bits", "micro_batch", "halved", "steps", "asked_steps"),
+    *("progress", "rollbacks", "estimate_bytes", "side", "parameters"),
 )
 
 AskIdeas = Callable[[Mapping[str, object], float], Ideas]
@@ -114,9 +114,9 @@ class ModelIdeas:
         if timeout < max(_SHORTEST_S, self._missed_s):
             return
         self._asked_s = timeout
-        self._future = self._executor.submit(self.ask, self.context(ended), timeout)
+        self._future = self._executor.submit(self.ask, self.context(ended, recorder.state.refused), timeout)
 
-    def context(self, ended: Sequence[TrialRecord]) -> dict[str, object]:
+    def context(self, ended: Sequence[TrialRecord], refused: Sequence[Refused] = ()) -> dict[str, object]:
         """Return what the template shows."""
         whole = sorted((t for t in ended if t.is_whole), key=lambda t: -(t.score or 0.0))
         lost = [t for t in ended if t.status not in ("ok", "pruned")]
@@ -130,6 +130,7 @@ class ModelIdeas:
             "best": [_row(t) for t in best],
             "recent": [_row(t) for t in ended if t.number not in shown][-8:],
             "failures": [{**_told(t), "error": (t.error or "")[:200]} for t in lost[-5:]],
+            "refused": [{"family": r.family, "config": r.config, "reason": r.reason} for r in refused[-5:]],
             "count": _PER_TURN,
         }
 

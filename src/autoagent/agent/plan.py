@@ -21,7 +21,7 @@ from autoagent.registry import family
 from autoagent.runs.budget import Limits, tighter
 from autoagent.search.archive import known_starts, with_known
 from autoagent.search.proposer import Arm
-from autoagent.space import Config, Space
+from autoagent.space import Config, Growth, Space
 
 DEFAULT_SECONDS = 300.0
 BASELINES = ("baseline", "seasonal_naive")  # planned whatever is allowed: the others must beat them
@@ -93,6 +93,7 @@ class FamilyCard(Protocol):
     space: Space
     portfolio: tuple[Config, ...]
     cost: float
+    growth: Growth
     tasks: tuple[str, ...]
     max_rows: int
     max_classes: int
@@ -220,7 +221,10 @@ def make_plan(spec: TaskSpec, resolved: Resolved, card: DataCard, settings: Sett
 def arms_of(plan: Plan) -> list[Arm]:
     """Return the families of a plan as the search sees them."""
     rows = [cards()[name] for name in plan.families]
-    return [Arm(row.name, row.space, with_known(row.portfolio, plan.known.get(row.name)), row.cost) for row in rows]
+    return [
+        Arm(row.name, row.space, with_known(row.portfolio, plan.known.get(row.name)), row.cost, row.growth)
+        for row in rows
+    ]
 
 
 def _known(families: list[str], card: DataCard, settings: Settings, reasons: list[str]) -> dict[str, Config]:

@@ -91,6 +91,7 @@ def outcome_of(trial: Path, data: TrainData, metric: str) -> dict[str, Any]:
         return failed("error", f"no readable result: {error}")
     facts = {name: result[name] for name in ("status", "seconds", "predict_s", "model_bytes", "saved", "error")}
     facts |= {"cpu_s": result.get("cpu_s"), "rungs": result.get("rungs", [])}
+    facts |= {"peak_bytes": result.get("peak_rss_bytes", 0), "needed_s": result.get("needed_s")}
     if told := _distinct(result.get("training", [])):
         facts["training"] = told
     if curve := _short(result.get("curve") or [[]]):

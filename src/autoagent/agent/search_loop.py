@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from autoagent.agent.ideas import IdeaSource
@@ -25,6 +25,7 @@ from autoagent.space import Config
 _LAST_START_S = 0.5  # nothing is started with less left than this
 _POLL_S = 0.2
 _UNCOMPARED = ("baseline", "default", "portfolio", "llm", "repeat")
+_NEVER_REFUSED = ("baseline", "default")  # what a family is known by, however short its schedule becomes
 INTERRUPTED = "interrupted"  # the reason of a search that the user ended
 
 
@@ -39,7 +40,7 @@ def visible_trials(state: RunState, number: int, plan: Plan) -> list[TrialRecord
     trials = [trial for place, trial in sorted(state.trials.items()) if place <= number - plan.n_workers]
     if any(trial.status is None for trial in trials):
         return None
-    return [replace(trial, seconds=0.0, predict_s=0.0) for trial in trials]  # durations differ from run to run
+    return [replace(trial, seconds=0.0, predict_s=0.0, peak_bytes=0.0) for trial in trials]  # these differ by run
 
 
 def view_of(state: RunState, plan: Plan, ideas: Sequence[tuple[str, Config]], *, left_s: float | None) -> View | None:
@@ -49,7 +50,8 @@ def view_of(state: RunState, plan: Plan, ideas: Sequence[tuple[str, Config]], *,
     if ended is None:
         return None
     proposed = [trial for _, trial in sorted(state.trials.items())]
-    return View(number, ended, proposed, ideas, left_s)
+    refused = [(one.family, one.config) for one in state.refused]
+    return View(number, ended, proposed, ideas, left_s, plan.memory_bytes, refused)
 
 
 @dataclass
@@ -121,8 +123,12 @@ class Search:
         if full or len(self.pool.running) >= self.plan.n_workers or (left is not None and left < _LAST_START_S):
             return False
         view = view_of(state, self.plan, self.ideas.legal(state), left_s=None if left is None else round(left, 2))
-        proposal = None if view is None or self.ideas.holds_back(state) else self.proposer.propose(view)
-        if proposal is None:
+        if view is None or self.ideas.holds_back(state):
+            return False
+        decision = self.proposer.decide(view)
+        for one in decision.refused:
+            self.recorder.record("refused", {"before": view.number, **asdict(one)})
+        if (proposal := decision.proposal) is None:
             return False
         self._record(proposal, len(state.trials), left)
         self._start(self.recorder.state.trials[len(state.trials)])
@@ -168,6 +174,8 @@ class Search:
             "refit": self.plan.refit,
             "max_bytes": None if limits.model_size_mb is None else int(limits.model_size_mb * 1e6),
             "max_ms": limits.latency_ms,
+            "memory_bytes": self.plan.memory_bytes,
+            "least_share": 0.0 if trial.source in _NEVER_REFUSED else cards()[trial.family].growth.least,
             "deadline_s": self.plan.trial_seconds() if left is None else max(left, 0.1),
         }
 

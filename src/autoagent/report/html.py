@@ -50,6 +50,7 @@ def render(record: RunRecord) -> str:
         spec_rows=sections.spec_rows(record),
         colours=sections.colours(record),
         trials=sections.trial_rows(record),
+        refused=sections.refused_rows(record),
         best=sections.best_rows(record),
         members=sections.members(record),
         history=sections.history_plot(record),

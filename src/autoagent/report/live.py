@@ -67,8 +67,8 @@ class PlainView:
                 return f"language model: {data['message']}"
             case "note":
                 return f"note: {data['text']}"
-            case "lost":
-                return f"trial {data['trial']} is left out: {data['error']}"
+            case "lost" | "refused":
+                return _left_out(data)
             case "selected":
                 return self._selected(data)
             case "exported":
@@ -206,3 +206,10 @@ class LiveView(PlainView):
             best = self._best is not None and self._best["trial"] == row["trial"]
             table.add_row(*(Text(one_line(cell, 200)) for cell in cells), style="bold" if best else "")
         return table
+
+
+def _left_out(data: Mapping[str, Any]) -> str:
+    """Say that a trial's files are lost, or that a configuration was not started."""
+    if "trial" in data:
+        return f"trial {data['trial']} is left out: {data['error']}"
+    return f"not started: {data['family']} ({data['source']}): {data['reason']}"

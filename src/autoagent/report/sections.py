@@ -97,6 +97,14 @@ def trial_rows(record: RunRecord) -> list[TrialRow]:
     ]
 
 
+def refused_rows(record: RunRecord) -> list[tuple[str, str, str, str]]:
+    """Return family, source, configuration and reason of what was not started."""
+    return [
+        (one.family, one.source, config_text(dict(one.config)), one_line(one.reason, 300))
+        for one in record.state.refused
+    ]
+
+
 def _problem(record: RunRecord, trial: TrialRecord) -> str:
     lost = record.state.lost.get(trial.number)
     return trial.error or (f"is left out: {lost}" if lost else "")

@@ -31,6 +31,8 @@ class TrialRecord:
         repeats: the trial of the same configuration that it cross-validates again, with other folds.
         training: what its folds' learners said of their training, equal ones once: optim, bytes and bits of its states.
         curve: validation losses of its first fold, evenly spread over the training; None where one is not finite.
+        peak_bytes: resident memory of its process at its peak; 0 where unknown.
+        needed_s: seconds that its whole schedule would have taken, of one that was refused after its first batches.
     """
 
     number: int
@@ -48,11 +50,28 @@ class TrialRecord:
     repeats: int | None = None
     training: tuple[Mapping[str, Any], ...] = ()
     curve: tuple[float | None, ...] = ()
+    peak_bytes: float = 0.0
+    needed_s: float | None = None
 
     @property
     def is_whole(self) -> bool:
         """It ended with a score over every fold."""
         return self.status == "ok" and self.score is not None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A configuration that was not started because it could not have finished or fitted.
+
+    Attributes:
+        before: number of the trial that came next.
+    """
+
+    before: int
+    family: str
+    config: Config
+    source: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -107,6 +126,7 @@ class RunState:
         ended: why the run ended; None while it has not.
         planned: the plan is on disk, so the search may start.
         lost: ended trials that can no longer be delivered, and why.
+        refused: configurations that were not started, with who proposed them and why not, in order.
     """
 
     trials: Mapping[int, TrialRecord] = field(default_factory=dict)
@@ -121,6 +141,7 @@ class RunState:
     ended: str | None = None
     planned: bool = False
     lost: Mapping[int, str] = field(default_factory=dict)
+    refused: tuple[Refused, ...] = ()
 
     def history(self) -> list[TrialRecord]:
         """Return the ended trials in the order in which they ended."""
@@ -184,6 +205,11 @@ def _step(state: RunState, event: Event) -> RunState:
             return replace(state, planned=True)
         case "proposed":
             return _with_trial(state, _proposed(data))
+        case "refused":
+            one = Refused(
+                int(data["before"]), data["family"], dict(data["config"]), data["source"], str(data["reason"])
+            )
+            return replace(state, refused=(*state.refused, one))
         case "finished":
             return _finish(state, data)
         case "suggested":
@@ -235,6 +261,8 @@ def _finish(state: RunState, data: Mapping[str, Any]) -> RunState:
         error=data["error"],
         training=tuple(dict(facts) for facts in data.get("training", ())),
         curve=tuple(data.get("curve", ())),
+        peak_bytes=float(data.get("peak_bytes", 0.0)),
+        needed_s=data.get("needed_s"),
     )
     return replace(_with_trial(state, ended), finished=(*state.finished, number))
 

@@ -1,4 +1,7 @@
-"""The next trial as a pure function of what has ended: baseline, defaults, portfolios, ideas, then a sampler."""
+"""The next trial as a pure function of what has ended: baseline, defaults, portfolios, ideas, then a sampler.
+
+A configuration that cannot finish in the time that is left, or does not fit into memory, is refused before it starts.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,23 @@ import math
 import random
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import optuna
 from optuna.samplers import BaseSampler
 
 from autoagent.runs.state import TrialRecord
+from autoagent.search.costs import cheaper, refusal
 from autoagent.search.from_history import FromHistory, draw
 from autoagent.search.repeats import next_repeat
 from autoagent.search.trials_log import ask_config, frozen_trial, quiet_optuna
-from autoagent.space import Config, Space
+from autoagent.space import Config, Growth, Space
 
 _DIGITS = 4  # configurations that agree to so many digits are the same trial
 _TRIES = 12  # draws before a family counts as exhausted
 _FLOOR = 0.02  # share that even the worst family keeps
-_MARGIN = 1.25  # a trial is started only if this many times its usual duration is left
+_REFUSED_DRAWS = 4  # of a family, after which the first of them is made cheaper
+_SHARES = (0.75, 0.5, 0.25, 0.0)  # of the way from the cheapest value of each parameter to the one that was drawn
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,14 @@ class Arm:
         space: of its configurations.
         portfolio: configurations to try first; the first is the library's default.
         cost: rank of its usual cost, 1 is cheapest.
+        growth: of the time and memory of a fit with its configuration.
     """
 
     name: str
     space: Space
     portfolio: tuple[Config, ...]
     cost: float = 1.0
+    growth: Growth = field(default_factory=Growth)
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,29 @@ class Proposal:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A configuration that is not started, who proposed it, and why not."""
+
+    family: str
+    config: Config
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do next.
+
+    Attributes:
+        proposal: None when no family has an untried configuration that can still finish.
+        refused: what was turned down on the way, in order.
+    """
+
+    proposal: Proposal | None
+    refused: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True)
 class View:
     """What a proposal may depend on; the same view gives the same proposal.
 
@@ -67,6 +97,8 @@ class View:
         proposed: every earlier proposal.
         ideas: legal configurations of a language model, in order.
         left_s: seconds left for a trial; None without a limit.
+        memory_bytes: that a trial may hold; None without a limit.
+        refused: configurations that were turned down before, by family.
     """
 
     number: int
@@ -74,6 +106,41 @@ class View:
     proposed: Sequence[TrialRecord]
     ideas: Sequence[tuple[str, Config]] = ()
     left_s: float | None = None
+    memory_bytes: int | None = None
+    refused: Sequence[tuple[str, Config]] = ()
+
+
+@dataclass
+class _Desk:
+    """Where one decision is made.
+
+    Attributes:
+        tried: identities of what was proposed or refused.
+        barred: identities of what was refused, also by this decision.
+        refused: what this decision refused.
+    """
+
+    view: View
+    tried: set[str]
+    barred: set[str]
+    refused: list[Refusal] = field(default_factory=list)
+
+    def why_not(self, arm: Arm, config: Config) -> str | None:
+        """Return why a configuration cannot be tried with what is left; None where it can."""
+        view, mine = self.view, [trial for trial in self.view.ended if trial.family == arm.name]
+        return refusal(arm.growth, config, mine, left_s=view.left_s, memory_bytes=view.memory_bytes)
+
+    def takes(self, arm: Arm, config: Config, source: str) -> bool:
+        """Say whether a configuration is new and can be tried; write down one that cannot."""
+        key = config_key(arm.name, config)
+        if key in self.tried:
+            return False
+        if (reason := self.why_not(arm, config)) is None:
+            return True
+        self.refused.append(Refusal(arm.name, dict(config), source, reason))
+        self.tried.add(key)
+        self.barred.add(key)
+        return False
 
 
 class Proposer:
@@ -100,20 +167,28 @@ class Proposer:
 
     def propose(self, view: View) -> Proposal | None:
         """Return the next trial, or None when no family has an untried configuration that can still finish."""
-        open_arms = [arm for arm in self._arms.values() if _can_finish(arm, view) and not _is_hopeless(arm, view)]
-        tried = self._keys_of(view.proposed)
-        if (opening := _opening(open_arms, tried)) is not None:
-            return opening
-        if (idea := _idea(open_arms, tried, view)) is not None:
-            return idea
+        return self.decide(view).proposal
+
+    def decide(self, view: View) -> Decision:
+        """Return the next trial, and what was refused before it."""
+        barred = {config_key(family, config) for family, config in view.refused}
+        desk = _Desk(view, self._keys_of(view.proposed) | barred, barred)
+        return Decision(self._proposal(desk), tuple(desk.refused))
+
+    def _proposal(self, desk: _Desk) -> Proposal | None:
+        view, alive = desk.view, [arm for arm in self._arms.values() if not _is_hopeless(arm, desk.view)]
+        if (first := _opening(alive, desk) or _idea(alive, desk)) is not None:
+            return first
         again = next_repeat(view.ended, view.proposed) if self._repeats else None
-        if again is not None and any(arm.name == again.family for arm in open_arms):
+        arm = None if again is None else next((arm for arm in alive if arm.name == again.family), None)
+        if again is not None and arm is not None and desk.why_not(arm, again.config) is None:
             return Proposal(again.family, dict(again.config), "repeat", again.number)
-        view = replace(view, ended=[trial for trial in view.ended if trial.repeats is None])
+        desk.view = view = replace(view, ended=[trial for trial in view.ended if trial.repeats is None])
         rng = random.Random(f"{self._seed}:{view.number}")
+        open_arms = [arm for arm in alive if _can_finish(arm, desk)]
         while open_arms:
             arm = rng.choices(open_arms, weights=family_weights(open_arms, view.ended))[0]
-            if (proposal := self._within(arm, tried, view)) is not None:
+            if (proposal := self._within(arm, desk)) is not None:
                 return proposal
             open_arms.remove(arm)
         return None
@@ -126,14 +201,27 @@ class Proposer:
                 self._keys[trial.number] = (trial.config, config_key(trial.family, trial.config))
         return {self._keys[trial.number][1] for trial in proposed}
 
-    def _within(self, arm: Arm, tried: set[str], view: View) -> Proposal | None:
+    def _within(self, arm: Arm, desk: _Desk) -> Proposal | None:
         for entry in arm.portfolio:
             config = arm.space.check(entry)
-            if config_key(arm.name, config) not in tried:
+            if desk.takes(arm, config, "portfolio"):
                 return Proposal(arm.name, config, "portfolio")
+        costly: list[Config] = []
         for attempt in range(_TRIES):
-            config = rounded(self._drawn(arm, view, attempt), arm.space)
-            if config_key(arm.name, config) not in tried:
+            config = rounded(self._drawn(arm, desk.view, attempt), arm.space)
+            if desk.takes(arm, config, self._sampler):
+                return Proposal(arm.name, config, self._sampler)
+            if config_key(arm.name, config) in desk.barred:
+                costly.append(config)
+            if len(costly) == _REFUSED_DRAWS:
+                break
+        return self._shortened(arm, costly, desk)
+
+    def _shortened(self, arm: Arm, costly: Sequence[Config], desk: _Desk) -> Proposal | None:
+        """Return the first refused draw with as much of its cost taken away as it takes to fit."""
+        for share in _SHARES if costly else ():
+            config = rounded(cheaper(arm.growth, arm.space, costly[0], share), arm.space)
+            if config_key(arm.name, config) not in desk.tried and desk.why_not(arm, config) is None:
                 return Proposal(arm.name, config, self._sampler)
         return None
 
@@ -207,25 +295,26 @@ def family_weights(arms: Sequence[Arm], ended: Sequence[TrialRecord]) -> list[fl
     return weights
 
 
-def _opening(arms: Sequence[Arm], tried: set[str]) -> Proposal | None:
+def _opening(arms: Sequence[Arm], desk: _Desk) -> Proposal | None:
     for arm in arms:
         config = arm.space.check(arm.portfolio[0] if arm.portfolio else {})
-        if config_key(arm.name, config) not in tried:
-            return Proposal(arm.name, config, "baseline" if arm.name in ("baseline", "seasonal_naive") else "default")
+        source = "baseline" if arm.name in ("baseline", "seasonal_naive") else "default"
+        if desk.takes(arm, config, source):
+            return Proposal(arm.name, config, source)
     return None
 
 
-def _idea(arms: Sequence[Arm], tried: set[str], view: View) -> Proposal | None:
-    spaces = {arm.name: arm.space for arm in arms}
-    for family, config in view.ideas:
-        if family in spaces and config_key(family, config) not in tried:
+def _idea(arms: Sequence[Arm], desk: _Desk) -> Proposal | None:
+    known = {arm.name: arm for arm in arms}
+    for family, config in desk.view.ideas:
+        if family in known and desk.takes(known[family], config, "llm"):
             return Proposal(family, dict(config), "llm")
     return None
 
 
-def _can_finish(arm: Arm, view: View) -> bool:
-    usual = _usual_seconds(arm.name, view.ended)
-    return view.left_s is None or usual is None or usual * _MARGIN <= view.left_s
+def _can_finish(arm: Arm, desk: _Desk) -> bool:
+    """Say whether a family can be drawn from: of one whose costs do not depend on its configuration, any would do."""
+    return bool(arm.growth.powers or arm.growth.words) or desk.why_not(arm, {}) is None
 
 
 def _is_hopeless(arm: Arm, view: View) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from autoagent.space.code import Code
 from autoagent.space.configurations import Config, Param, Space, domain_from_json, domain_to_json
 from autoagent.space.domains import Bool, Choice, Domain, Float, Int, JSONScalar, Numeric, Searchable, Text
+from autoagent.space.growth import Growth
 
 __all__ = [
     "Bool",
@@ -13,6 +14,7 @@ __all__ = [
     "Config",
     "Domain",
     "Float",
+    "Growth",
     "Int",
     "JSONScalar",
     "Numeric",

@@ -15,13 +15,14 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import psutil
 from pydantic import BaseModel, ConfigDict
 
 from autoagent.data.images.store import cached
 from autoagent.data.metrics import score
 from autoagent.data.seal import Schema, folds_of, read_schema
 from autoagent.data.table import Task
-from autoagent.errors import DataError
+from autoagent.errors import CannotFinish, DataError, TrialFailed
 from autoagent.inference import apply_recipe, image_column, restored
 from autoagent.space import JSONScalar
 from autoagent.train.features import ImageOptions, fit_recipe, number_places
@@ -49,6 +50,8 @@ class Job(BaseModel):
         max_bytes: of the delivered model, for families that can be made smaller.
         max_ms: for one row, likewise.
         save_above: score from which the models are kept; None keeps them in any case.
+        least_share: of its schedule that a fold's training must be able to do.
+        memory_bytes: of the whole process; None without a limit.
         deadline_s: seconds from the start of the job to return by.
     """
 
@@ -70,6 +73,8 @@ class Job(BaseModel):
     refit: bool = False
     max_bytes: int | None = None
     max_ms: float | None = None
+    least_share: float = 0.0
+    memory_bytes: int | None = None
     deadline_s: float | None = None
 
 
@@ -127,6 +132,10 @@ def run_job(job: Job, *, started: float) -> dict[str, Any]:
     result: dict[str, Any] = {"fold_scores": [], "score": None, "predict_s": 0.0, "model_bytes": 0, "saved": False}
     try:
         result |= _fit(job, started)
+    except TrialFailed as failure:
+        result |= {"status": failure.kind, "error": str(failure), "curve": []}
+        if isinstance(failure, CannotFinish):  # each fold's training takes about as long
+            result["needed_s"] = failure.needed_s * len(folds_of(job.out, job.data))
     except Exception as error:  # noqa: BLE001 - the border around foreign libraries: recorded whole, never a score
         traceback.print_exc(file=sys.stderr)
         result |= {"status": "error", "error": f"{type(error).__name__}: {error}", "curve": []}
@@ -192,6 +201,8 @@ def _fit_fold(
             max_bytes=job.max_bytes,
             max_ms=job.max_ms,
             numbers=number_places(recipe),
+            least_share=0.0 if number else job.least_share,
+            memory_bytes=_bytes_left(job),
         )
         try:
             fitted = learner.fit(
@@ -285,6 +296,7 @@ def _refit(job: Job, learner: Learner, table: _Table, progress: _Progress, start
         max_bytes=job.max_bytes,
         max_ms=job.max_ms,
         numbers=number_places(recipe),
+        memory_bytes=_bytes_left(job),
     )
     fitted = learner.fit(X, y, X_valid=X[:0], y_valid=y[:0], context=context)
     rows = np.unique(np.linspace(0, len(frame) - 1, min(len(frame), _COMPARED)).astype(np.int64))
@@ -340,6 +352,13 @@ def _thin(curve: list[float]) -> list[float]:
     if len(curve) <= _CURVE_POINTS:
         return [float(value) for value in curve]
     return [float(curve[i]) for i in np.linspace(0, len(curve) - 1, _CURVE_POINTS).astype(int)]
+
+
+def _bytes_left(job: Job) -> int | None:
+    """Return what the process may still take of its limit."""
+    if job.memory_bytes is None:
+        return None
+    return max(job.memory_bytes - int(psutil.Process().memory_info().rss), 1)
 
 
 def _peak_bytes() -> int:

@@ -52,6 +52,8 @@ class FitContext:
         max_ms: for one row, likewise.
         numbers: place of each number in ``X``, with the shift and the scale that the recipe gave it:
             ``x = (value - shift) * scale``. Only for families that know some columns by name.
+        least_share: of its schedule that a training must be able to do; one that cannot is refused after a few steps.
+        memory_bytes: that the fit may take beside what the process holds; None without a limit.
         flip_pairs: places of the left and the right joint of each pair, which mirrored images exchange.
     """
 
@@ -66,6 +68,8 @@ class FitContext:
     max_bytes: int | None = None
     max_ms: float | None = None
     numbers: Mapping[str, tuple[int, float, float]] = field(default_factory=dict)
+    least_share: float = 0.0
+    memory_bytes: int | None = None
     flip_pairs: tuple[tuple[int, int], ...] = ()
 
     def left_s(self) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from autoagent.registry import Card
-from autoagent.space import Config, Space
+from autoagent.space import Config, Growth, Space
 
 Group = Literal["baseline", "linear", "gradient_boosting", "random_forest", "knn", "svm", "neural_network"]
 _ALL = ("binary", "multiclass", "regression")
@@ -21,6 +21,7 @@ class ModelCard(Card):
         space: its configurations.
         portfolio: configurations to try first; the first is the default.
         cost: rank of its usual cost, 1 is cheapest.
+        growth: of the time and memory of a fit with its configuration.
         tasks: where it applies.
         max_rows: tables with more rows are not for it.
         max_classes: nor are targets with more classes.
@@ -35,6 +36,7 @@ class ModelCard(Card):
     space: Space = field(default_factory=lambda: Space({}))
     portfolio: tuple[Config, ...] = ({},)
     cost: float = 1.0
+    growth: Growth = field(default_factory=Growth)
     tasks: tuple[str, ...] = _ALL
     max_rows: int = 10_000_000
     max_classes: int = 1000

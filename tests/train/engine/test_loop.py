@@ -17,7 +17,7 @@ import torch
 from tests.train.engine.tasks import Blobs, Clock, LoadedBlobs, perceptron, same, weights
 from torch import Tensor, nn
 
-from autoagent.errors import DataError, Diverged, TrialFailed, UserError
+from autoagent.errors import CannotFinish, DataError, Diverged, TrialFailed, UserError
 from autoagent.train.engine import Settings, fit
 from autoagent.train.optims import OPTIMS
 from autoagent.train.rungs import CurvePruned, Watch
@@ -133,6 +133,18 @@ def test_a_training_that_cannot_make_its_least_number_of_steps_is_refused_after_
         fit(task, Settings(seconds=150.0, batch=32, precision="fp32"), clock=clock)
     assert caught.value.kind == "timeout"
     assert clock() - 1000.0 <= 60.0
+
+
+def test_a_training_of_which_too_little_fits_into_the_time_is_refused_and_says_what_it_would_take() -> None:
+    clock = Clock()
+    settings = Settings(steps=100, batch=32, precision="fp32", least_share=0.5, validations=1)
+    with pytest.raises(CannotFinish, match=r"at 10 s a step \d\d% of its 100 steps fit") as caught:
+        fit(Blobs(on_loss=lambda: clock.spend(10.0)), settings, deadline=1400.0, clock=clock)
+    assert caught.value.kind == "refused"
+    assert caught.value.needed_s == pytest.approx(1000.0, rel=0.1)
+    assert clock() - 1000.0 <= 60.0
+    taken = fit(Blobs(on_loss=lambda: clock.spend(1.0)), settings, deadline=clock() + 80.0, clock=clock)
+    assert 50 <= taken.facts["steps"] < taken.facts["asked_steps"] == 100
 
 
 @pytest.mark.parametrize("seconds", [0.0, 25.0])

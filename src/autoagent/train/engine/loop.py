@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autoagent.errors import Diverged, TrialFailed, UserError
+from autoagent.errors import CannotFinish, Diverged, TrialFailed, UserError
 from autoagent.ops.optim.base import local_part
 from autoagent.runs.energy import measured
 from autoagent.train.engine.checkpoint import Checkpoints
@@ -40,7 +40,7 @@ from autoagent.train.engine.update import Update
 
 _JUDGED_AFTER = 3  # steps, when the speed is known
 _SMALLER = 0.5  # of the learning rate, after a rollback
-_MAY_DIFFER = ("threads", "checkpoint_s", "memory_bytes", "device", "validation_share")
+_MAY_DIFFER = ("threads", "checkpoint_s", "memory_bytes", "device", "validation_share", "least_share")
 
 
 def fit(
@@ -66,6 +66,7 @@ def fit(
     Raises:
         UserError: nothing limits the training, a setting cannot be honoured here, or the checkpoint is another's.
         TrialFailed: (memory) it does not fit; (timeout) it cannot make its least number of steps in time.
+        CannotFinish: nor its least share of them.
         Diverged: it diverged again after its last rollback.
     """
     if settings.seconds is settings.steps is settings.epochs is deadline:
@@ -243,10 +244,11 @@ class _Loop:
         self.pending = None
 
     def _judge_speed(self) -> None:
-        """Refuse a training that cannot make its least number of steps.
+        """Refuse a training that cannot make its least number of steps, or its least share of those asked for.
 
         Raises:
-            TrialFailed: (timeout) it cannot.
+            TrialFailed: (timeout) it cannot make the number.
+            CannotFinish: nor the share.
         """
         pace = self.training.pace
         if pace.ends is None or pace.step > _JUDGED_AFTER:
@@ -262,6 +264,14 @@ class _Loop:
                 f"at {pace.step_s:.3g} s a step the time is enough for {reached:g} steps, and at least {least} are "
                 "needed; give more time, or take a smaller model, resolution or batch",
                 kind="timeout",
+            )
+        share = reached / pace.total if pace.total else 1.0
+        if self.processes.any(share < self.settings.least_share):
+            needed_s = pace.elapsed_s + (pace.step_s + pace.aside_s / pace.step) * ((pace.total or 0) - pace.step)
+            raise CannotFinish(
+                f"at {pace.step_s:.3g} s a step {share:.0%} of its {pace.total} steps fit into the time, and "
+                f"{self.settings.least_share:.0%} are asked for; all of them would take {needed_s:.3g} s",
+                needed_s=needed_s,
             )
 
     def _is_due(self) -> bool:
@@ -351,6 +361,7 @@ class _Loop:
             "halved": self.update.halved,
             "processes": self.processes.world,
             "steps": pace.step,
+            "asked_steps": pace.total or 0,
             "progress": pace.progress,
             "step_s": pace.step_s,
             "aside_s": pace.aside_s,

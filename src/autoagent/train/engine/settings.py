@@ -57,6 +57,7 @@ class Settings:
         validation_share: of the time that validations may take at most, the last one apart.
         keep: the weights to return: of the best validation, or the last.
         min_steps: a training that cannot make so many (or all of ``steps``) in its time is refused after a few.
+        least_share: of the steps or epochs asked for, likewise; 0 takes any shorter schedule.
         memory_bytes: that the training may take beside what is used already; None is what is free.
         rollbacks: times that a diverged training may go back to its last good state.
         checkpoint_s: seconds between checkpoints, where there is a folder for them.
@@ -93,6 +94,7 @@ class Settings:
     validation_share: float = 0.2
     keep: Keep = "best"
     min_steps: int = 20
+    least_share: float = 0.0
     memory_bytes: int | None = None
     rollbacks: int = 3
     checkpoint_s: float = 30.0
@@ -147,6 +149,7 @@ def _out_of_range(s: Settings) -> list[str]:
         "validations": (s.validations, 1, math.inf),
         "validation_share": (s.validation_share, 0, 1),
         "min_steps": (s.min_steps, 0, math.inf),
+        "least_share": (s.least_share, 0, 1),
         "memory_bytes": (s.memory_bytes, 1, math.inf),
         "rollbacks": (s.rollbacks, 0, math.inf),
         "checkpoint_s": (s.checkpoint_s, 0, math.inf),

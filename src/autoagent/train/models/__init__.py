@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autoagent.registry import Family
-from autoagent.space import Bool, Choice, Float, Int, Param, Space
+from autoagent.space import Bool, Choice, Float, Growth, Int, Param, Space
 from autoagent.train.model_card import ALSO_SERIES, ModelCard
 from autoagent.train.vision.cards import IMAGE_MODELS
 from autoagent.train.vision.map_cards import JOINT_MODELS, MASK_MODELS
@@ -159,6 +159,7 @@ _RANDOM_FOREST = ModelCard(
     "Trees on bootstrap samples.",
     paper="10.1023/A:1010933404324",
     space=_FOREST_SPACE,
+    growth=Growth({"trees": (1, 0)}),
     portfolio=(
         {},
         {"min_samples_leaf": 4, "max_features": 0.5},
@@ -176,6 +177,7 @@ _EXTRA_TREES = ModelCard(
     "Trees with random thresholds on all rows.",
     paper="10.1007/s10994-006-6226-1",
     space=_FOREST_SPACE,
+    growth=Growth({"trees": (1, 0)}),
     portfolio=(
         {},
         {"max_features": 0.75, "min_samples_leaf": 2},
@@ -259,6 +261,7 @@ _REALMLP = ModelCard(
             "categories": _CATEGORIES,
         }
     ),
+    growth=Growth({"epochs": (1, 0), "width": (0.5, 0)}, least=0.5),
     portfolio=(
         {},
         {"embed": False, "numbers": "quantile"},
@@ -342,6 +345,11 @@ _TEXT_TRANSFORMER = ModelCard(
             "state_bits": Param(Choice([32, 8]), 32),
             "label_smoothing": Param(Choice([0.0, 0.1]), 0.0),
         }
+    ),
+    growth=Growth(
+        {"epochs": (1, 0), "width": (1, 1), "layers": (1, 1), "tokens": (1, 1), "batch": (0, 1)},
+        offsets={"layers": 0.5},
+        least=0.5,
     ),
     portfolio=({}, {"width": 32, "tokens": 128, "vocabulary": 2000}, {"layers": 2, "dropout": 0.3}),
     cost=6.0,

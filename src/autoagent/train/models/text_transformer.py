@@ -234,10 +234,13 @@ class TextTransformer:
             _start(net, task.train[1])
             settings, deadline = self._settings(context, len(X), keep=keep), context.deadline
             if context.left_s() < _LEAST_S:
-                settings, deadline = replace(settings, epochs=None, steps=1, min_steps=0), None
+                settings, deadline = replace(settings, epochs=None, steps=1, min_steps=0, least_share=0.0), None
             outcome = engine_fit(task, settings, deadline=deadline, report=context.report)
         net.eval().cpu()
+        told = {name: outcome.facts[name] for name in ("steps", "asked_steps")}
+        memory = {"estimate_bytes": outcome.facts["memory"]["estimate_bytes"]}
         facts = {"weights": "from scratch", "parameters": sum(part.numel() for part in net.parameters())}
+        facts |= {**told, **memory}
         return FittedText(net, target, bounds, outcome.curve, outcome.kept, facts)
 
     def _settings(self, context: FitContext, n: int, *, keep: bool) -> Settings:
@@ -256,6 +259,8 @@ class TextTransformer:
             keep="best" if keep else "last",
             validations=20 if keep else 1,
             min_steps=5,
+            least_share=context.least_share,
+            memory_bytes=context.memory_bytes,
         )
 
 

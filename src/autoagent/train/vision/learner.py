@@ -214,6 +214,8 @@ def settings_of(config: Config, context: FitContext, n: int, *, keep: bool) -> S
         keep="best" if keep else "last",
         validations=20 if keep else 1,
         min_steps=_MIN_STEPS,
+        least_share=context.least_share,
+        memory_bytes=context.memory_bytes,
     )
 
 

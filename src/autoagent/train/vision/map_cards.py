@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from autoagent.space import Bool, Choice, Float, Int, Param, Space
+from autoagent.space import Bool, Choice, Float, Growth, Int, Param, Space
 from autoagent.train.model_card import ModelCard
+
+_LEAST = 0.5  # of the schedule, as for the other networks on images
 
 _TRAINING = {
     "batch": Param(Choice([8, 16, 32]), 16),
@@ -49,6 +51,10 @@ _UNET = ModelCard(
     ),
     tasks=("segmentation",),
     cost=5.0,
+    growth=Growth(
+        {"epochs": (1, 0), "width": (1.6, 1), "scale": (2, 2), "batch": (0, 1)},
+        least=_LEAST,
+    ),
     group="neural_network",
     preload="torch",
     inputs="image",
@@ -75,6 +81,7 @@ _TORCHVISION_SEGMENTER = ModelCard(
     portfolio=({}, {"resolution": 224}, {"network": "fcn_resnet50", "batch": 8}),
     tasks=("segmentation",),
     cost=9.0,
+    growth=Growth({"epochs": (1, 0), "resolution": (1.7, 2), "batch": (0, 1)}, least=_LEAST),
     group="neural_network",
     preload="torch",
     inputs="image",
@@ -118,6 +125,10 @@ _KEYPOINT_NET = ModelCard(
     ),
     tasks=("keypoints",),
     cost=5.0,
+    growth=Growth(
+        {"epochs": (1, 0), "width": (1.6, 1), "scale": (2, 2), "batch": (0, 1)},
+        least=_LEAST,
+    ),
     group="neural_network",
     preload="torch",
     inputs="image",
