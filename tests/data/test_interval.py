@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from autoagent.data.interval import bootstrap_interval
+from autoagent.data.interval import bootstrap_interval, paired_gain
 from autoagent.data.metrics import raw
 from autoagent.errors import DataError
 
@@ -62,3 +62,26 @@ def test_a_large_test_part_is_bounded_in_time() -> None:
     low, high = bootstrap_interval("accuracy", y, p)
     assert low < high
     assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "mae"])
+def test_a_paired_gain_is_above_zero_for_the_better_prediction_whatever_the_direction(metric: str) -> None:
+    y, p = _binary(300)
+    before = p if metric == "accuracy" else y + 0.5
+    after = np.eye(2)[y.astype(int)] if metric == "accuracy" else y + 0.1
+    gain, low, high = paired_gain(metric, y, before, after)
+    assert gain == pytest.approx(abs(raw(metric, y, after) - raw(metric, y, before)))
+    assert 0 < low <= gain <= high
+    assert paired_gain(metric, y, after, before)[0] == -gain
+    assert paired_gain(metric, y, before, before) == (0.0, 0.0, 0.0)
+
+
+def test_a_tenth_of_pairs_without_a_difference_pass_the_lower_end() -> None:
+    # 100 pairs: the number above 0 is binomial around 10; 0 or more than 22 has a probability below 1e-3
+    rng = np.random.default_rng(0)
+    passed = 0
+    for seed in range(100):
+        y = rng.normal(size=80)
+        before, after = rng.normal(size=(2, 80))
+        passed += paired_gain("mae", y, before, after, n=200, seed=seed)[1] > 0
+    assert 1 <= passed <= 22

@@ -12,11 +12,12 @@ from typing import Any
 
 import jinja2
 import pytest
+from pydantic import BaseModel
 
 from autoagent.agent.understand.evidence import ColumnEvidence, DataEvidence
 from autoagent.agent.understand.llm import Reading, template_context
 from autoagent.prompts.render import domain_words, render
-from autoagent.prompts.replies import Ideas
+from autoagent.prompts.replies import CodeIdea, Ideas
 from autoagent.space import Bool, Choice, Float, Int, Param, Space
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -52,6 +53,14 @@ def ideas_context(**changes: Any) -> dict[str, Any]:
     return {**context, **changes}
 
 
+def code_context() -> dict[str, Any]:
+    task = {name: value for name, value in ideas_context().items() if name in ("request", "spec", "data_card", "task")}
+    trial = {"family": "cnn", "config": {"width": 16}, "score": 0.91, "losses": [0.9, 0.4, 0.2]}
+    attempt = {"hook": "loss_weights", "code": "def weigh(labels, num_classes): ...", "outcome": "dropped: -0.1"}
+    hook = {"hook": "loss_weights", "function": "def weigh(labels, num_classes):", "task": "Weigh the examples."}
+    return {**task, "metric": "accuracy", "hooks": [hook], "best": [trial], "attempts": [attempt]}
+
+
 def request_context() -> dict[str, Any]:
     columns = (ColumnEvidence("age", "numeric", 60), ColumnEvidence("churned", "boolean", 2))
     return template_context("predict churned, AUROC, quarter of an hour", DataEvidence(columns, 1000))
@@ -62,6 +71,7 @@ def renderings() -> dict[str, str]:
         "ideas": render("search/ideas", ideas_context()),
         "ideas_first": render("search/ideas", ideas_context(best=[], recent=[], failures=[])),
         "request": render("understand/request", request_context()),
+        "code": render("search/code", code_context()),
         "repair": render("repair", {"fault": "ideas.0.reason: Field required"}),
     }
 
@@ -73,7 +83,7 @@ def test_the_model_reads_what_was_not_started_and_why() -> None:
     assert reason in text
 
 
-@pytest.mark.parametrize("name", ["ideas", "ideas_first", "request", "repair"])
+@pytest.mark.parametrize("name", ["ideas", "ideas_first", "request", "repair", "code"])
 def test_a_prompt_reads_as_it_is_on_file(name: str) -> None:
     assert renderings()[name] == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
 
@@ -115,15 +125,15 @@ def test_a_domain_is_said_in_one_line(name: str, words: str) -> None:
     assert domain_words(SPACE.to_json()[name]) == words
 
 
-@pytest.mark.parametrize(("name", "reply"), [("ideas", Ideas), ("request", Reading)])
-def test_every_example_is_a_legal_reply(name: str, reply: type[Ideas] | type[Reading]) -> None:
+@pytest.mark.parametrize(("name", "reply"), [("ideas", Ideas), ("request", Reading), ("code", CodeIdea)])
+def test_every_example_is_a_legal_reply(name: str, reply: type[BaseModel]) -> None:
     text = (files("autoagent.prompts") / "examples" / f"{name}.json").read_text(encoding="utf-8")
     assert reply.model_validate_json(text, strict=True)
 
 
 def test_there_is_no_example_without_a_reply_type() -> None:
     folder = files("autoagent.prompts") / "examples"
-    assert {path.name for path in folder.iterdir() if path.is_file()} == {"ideas.json", "request.json"}
+    assert {path.name for path in folder.iterdir() if path.is_file()} == {"ideas.json", "request.json", "code.json"}
     assert {path.name for path in folder.iterdir() if path.is_dir()} == {"optimize"}
     # tests/optimize/test_reading.py reads these, code blocks included
     assert {path.name for path in (folder / "optimize").iterdir()} == {"numbers.json", "code.json", "code_alone.json"}

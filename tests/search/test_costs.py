@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from autoagent.runs.state import TrialRecord
 from autoagent.search.costs import cheaper, expected, refusal
-from autoagent.search.proposer import Arm, Proposer, Refusal, View
+from autoagent.search.proposer import Arm, Decision, Proposer, Refusal, View
 from autoagent.search.samplers.native import build_tpe
 from autoagent.space import Choice, Config, Float, Growth, Int, Param, Space
 
@@ -137,3 +137,39 @@ def test_a_cheaper_configuration_changes_only_what_costs_time_and_stays_in_its_s
     assert found["lr"] == 0.05
     assert found["epochs"] == {0.75: 22, 0.5: 8, 0.0: 1}[share]
     assert found["net"] == ("large" if share >= 0.5 else "small")
+
+
+SOURCE = "def augment(images, rng):\n    return images\n"
+ABLE = replace(NET, hooks=("augmentation",))
+
+
+def _with_code(view: View) -> Decision:
+    return Proposer([MEAN, ABLE], seed=0, sampler="tpe", build=build_tpe).decide(view)
+
+
+def test_code_is_tried_once_with_the_configuration_of_the_best_trial_that_it_can_be_added_to() -> None:
+    base = TrialRecord(1, "baseline", {}, "baseline", "ok", 0.9, (0.9,))
+    ended = [base, _trial(2, 1.0, config=SPACE.check({}), score=0.4), _trial(3, 1.0, score=0.6)]
+    view = View(4, ended, ended, codes=[("augmentation", SOURCE)])
+    proposal = _with_code(view).proposal
+    assert proposal is not None
+    assert (proposal.source, proposal.pair, proposal.config) == ("code", 3, ended[2].config)
+    assert proposal.code == {"augmentation": SOURCE}
+    tried = _trial(4, 1.0, score=0.7, pair=3, code={"augmentation": SOURCE})
+    dropped = replace(view, number=5, ended=[*ended, tried], proposed=[*ended, tried], unsettled=frozenset({4}))
+    again = _with_code(dropped).proposal
+    assert again is not None
+    assert (again.source, again.code) == ("portfolio", {})
+    kept = _with_code(replace(dropped, unsettled=frozenset(), kept={"augmentation": SOURCE})).proposal
+    assert kept is not None
+    assert (kept.source, kept.code) == ("portfolio", {"augmentation": SOURCE})
+
+
+def test_code_whose_trial_could_not_finish_is_refused_once() -> None:
+    base = TrialRecord(1, "baseline", {}, "baseline", "ok", 0.9, (0.9,))
+    ended = [base, _trial(2, 100.0, config=SPACE.check({})), _trial(3, 100.0)]
+    view = View(4, ended, ended, left_s=20.0, codes=[("augmentation", SOURCE)])
+    first = _with_code(view)
+    assert [one.source for one in first.refused][:1] == ["code"]
+    told = [(one.family, one.config) for one in first.refused]
+    assert "code" not in [one.source for one in _with_code(replace(view, refused=told)).refused]

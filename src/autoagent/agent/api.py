@@ -26,6 +26,7 @@ from autoagent.runs.disk import explained, sentence
 from autoagent.runs.folder import RunFolder, create_run, open_run
 from autoagent.runs.journal import read_events
 from autoagent.runs.state import RunState, fold
+from autoagent.sandbox import isolation
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
     sampler: str = "agent",
     repeats: bool = False,
     archive: str | Path | None = None,
+    code: bool = False,
     view: View | None = None,
     began: float | None = None,
 ) -> Result:
@@ -124,6 +126,8 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
         repeats: cross-validate the best trials again, with other folds, once no trial gains more than noise.
         archive: folder of earlier runs, whose best configurations on similar data are tried early; not reproducible
             unless that folder stays as it is.
+        code: let the language model write augmentations and loss weights; they are run in the sandbox and kept only
+            where the validation rows say so (docs/code-mode.md).
         view: shows progress.
         began: ``time.monotonic()`` at which the budget began, for a caller that counts its own start; None is now.
 
@@ -144,9 +148,11 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
         sampler=sampler,
         repeats=repeats,
         archive=None if archive is None else str(archive),
+        code=code,
     )
     client = connect(llm, price=_stated(settings)) if isinstance(llm, str) else llm
     _check_cap(client, settings)
+    _check_code(client, settings)
     folder = create_run(Path(out), request)
     try:
         with explained(folder.root):
@@ -219,6 +225,16 @@ def _check_cap(client: LLM | None, settings: Settings) -> None:
         raise UserError(
             f"the price of {client.name!r} is unknown, so a limit of {settings.max_cost_usd:g} dollars could not be "
             "kept; state it with --price PROMPT:COMPLETION (US dollars per million tokens), or drop --max-cost"
+        )
+
+
+def _check_code(client: LLM | None, settings: Settings) -> None:
+    """Refuse code mode where nobody would write the code, or nothing would contain it."""
+    if settings.code and client is None:
+        raise UserError("code mode needs a language model that writes the code; give --llm, or leave --code out")
+    if settings.code and isolation().level == "none":
+        raise UserError(
+            f"code that a model wrote cannot be contained on this machine ({isolation()}); leave --code out"
         )
 
 

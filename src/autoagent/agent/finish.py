@@ -163,7 +163,7 @@ def deliverable(state: RunState) -> list[TrialRecord]:
 
 def candidates(state: RunState) -> list[TrialRecord]:
     """Return the best whole trials whose models are on disk, best first; the earlier of equals first."""
-    kept = [t for t in _kept(state) if t.repeats is None]
+    kept = [t for t in _kept(state) if t.repeats is None and state.is_settled(t)]
     return sorted(kept, key=lambda trial: -(trial.score or 0.0))[:_CANDIDATES]
 
 

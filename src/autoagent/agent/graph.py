@@ -8,7 +8,8 @@ from autoagent.agent.finish import read_json
 from autoagent.agent.prepare import write_json
 from autoagent.runs.folder import RunFolder
 from autoagent.runs.state import RunState, TrialRecord
-from autoagent.trace import Graph, bundle, node
+from autoagent.sandbox.hooks import HOOKS
+from autoagent.trace import Graph, ParameterNode, bundle, node
 
 _SHOWN = 12  # trials in the graph beside the delivered ones: a picture of hundreds shows nothing
 
@@ -25,7 +26,7 @@ def add_trials(folder: RunFolder, state: RunState) -> None:
     """Add the search to the saved graph: config -> fit -> select -> deliver -> test."""
 
     @bundle(description="Fit one configuration on every fold and predict the rows that it did not see.")
-    def fit(plan: object, config: dict[str, Any]) -> dict[str, Any]:
+    def fit(plan: object, config: dict[str, Any], code: list[str]) -> dict[str, Any]:
         trial = state.trials[config["trial"]]
         return {"score": trial.score, "fold_scores": list(trial.fold_scores), "seconds": trial.seconds}
 
@@ -43,10 +44,18 @@ def add_trials(folder: RunFolder, state: RunState) -> None:
 
     with Graph.from_json(read_json(folder.graph)) as graph:
         plan = next((n for n in graph.nodes() if n.name.startswith("make_the_plan")), None)
-        fits = []
+        fits, codes = [], dict[tuple[str, str], ParameterNode]()
         for trial in shown_trials(state):
             value = {"trial": trial.number, "family": trial.family, "source": trial.source, **trial.config}
             config = node(value, name=f"config_{trial.number}", trainable=True)
-            fits.append(fit(plan, config))
+            fits.append(fit(plan, config, [_code_node(codes, *pair) for pair in sorted(trial.code.items())]))
         test(deliver(select(fits)))
         write_json(folder.graph, graph.to_json())
+
+
+def _code_node(known: dict[tuple[str, str], ParameterNode], hook: str, source: str) -> ParameterNode:
+    """Return the parameter that holds a piece of code, the same one for all trials that use it."""
+    if (hook, source) not in known:
+        place = HOOKS[hook]
+        known[hook, source] = ParameterNode(source, hook, domain=place.domain(), description=place.task)
+    return known[hook, source]

@@ -127,8 +127,8 @@ class ModelIdeas:
         return {
             **self.facts,
             "families": spaces,
-            "best": [_row(t) for t in best],
-            "recent": [_row(t) for t in ended if t.number not in shown][-8:],
+            "best": [trial_row(t) for t in best],
+            "recent": [trial_row(t) for t in ended if t.number not in shown][-8:],
             "failures": [{**_told(t), "error": (t.error or "")[:200]} for t in lost[-5:]],
             "refused": [{"family": r.family, "config": r.config, "reason": r.reason} for r in refused[-5:]],
             "count": _PER_TURN,
@@ -199,7 +199,8 @@ class ModelIdeas:
             return f"{family}: {error}"
 
 
-def _row(trial: TrialRecord) -> dict[str, Any]:
+def trial_row(trial: TrialRecord) -> dict[str, Any]:
+    """Return what a language model is shown of a trial."""
     score = None if trial.score is None else float(f"{trial.score:.6g}")
     facts = {"family": trial.family, "config": trial.config, "score": score, "seconds": round(trial.seconds, 1)}
     if trial.status != "ok":

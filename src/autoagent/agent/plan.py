@@ -94,6 +94,7 @@ class FamilyCard(Protocol):
     portfolio: tuple[Config, ...]
     cost: float
     growth: Growth
+    hooks: tuple[str, ...]
     tasks: tuple[str, ...]
     max_rows: int
     max_classes: int
@@ -222,7 +223,7 @@ def arms_of(plan: Plan) -> list[Arm]:
     """Return the families of a plan as the search sees them."""
     rows = [cards()[name] for name in plan.families]
     return [
-        Arm(row.name, row.space, with_known(row.portfolio, plan.known.get(row.name)), row.cost, row.growth)
+        Arm(row.name, row.space, with_known(row.portfolio, plan.known.get(row.name)), row.cost, row.growth, row.hooks)
         for row in rows
     ]
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from autoagent.agent.code_trials import judge_code
 from autoagent.agent.ideas import IdeaSource
 from autoagent.agent.plan import Plan, cards
 from autoagent.agent.pool import Exit, Pool
@@ -24,7 +25,7 @@ from autoagent.space import Config
 
 _LAST_START_S = 0.5  # nothing is started with less left than this
 _POLL_S = 0.2
-_UNCOMPARED = ("baseline", "default", "portfolio", "llm", "repeat")
+_UNCOMPARED = ("baseline", "default", "portfolio", "llm", "repeat", "code")
 _NEVER_REFUSED = ("baseline", "default")  # what a family is known by, however short its schedule becomes
 INTERRUPTED = "interrupted"  # the reason of a search that the user ended
 
@@ -50,8 +51,18 @@ def view_of(state: RunState, plan: Plan, ideas: Sequence[tuple[str, Config]], *,
     if ended is None:
         return None
     proposed = [trial for _, trial in sorted(state.trials.items())]
-    refused = [(one.family, one.config) for one in state.refused]
-    return View(number, ended, proposed, ideas, left_s, plan.memory_bytes, refused)
+    return View(
+        number,
+        ended,
+        proposed,
+        ideas,
+        left_s,
+        plan.memory_bytes,
+        refused=[(one.family, one.config) for one in state.refused],
+        codes=[(one.hook, one.source) for one in state.written if not one.fault],
+        kept=state.kept_code(ended),
+        unsettled=frozenset(trial.number for trial in ended if not state.is_settled(trial)),
+    )
 
 
 @dataclass
@@ -79,6 +90,8 @@ class Search:
         """Search until a limit is reached and return why it ended."""
         for trial in self.recorder.state.unfinished():
             self._start(trial)
+        for trial in self.recorder.state.history():
+            self._judge_code(trial)  # where a kill fell between its end and the verdict
         while (reason := self._reason_to_end()) is None:
             self._ask_for_ideas()
             started = self._propose()
@@ -139,6 +152,10 @@ class Search:
         seen = visible_trials(self.recorder.state, number, self.plan) or []
         if proposal.repeats is not None:
             facts["repeats"] = proposal.repeats
+        if proposal.code:
+            facts["code"] = dict(proposal.code)
+        if proposal.pair is not None:
+            facts["pair"] = proposal.pair
         facts["rung_floors"] = self._rung_floors(proposal.family, proposal.source, seen)
         left_s = None if left is None else round(left, 2)
         self.recorder.record("proposed", {**facts, "source": proposal.source, "left_s": left_s})
@@ -153,7 +170,8 @@ class Search:
 
     def _job(self, trial: TrialRecord) -> dict[str, Any]:
         seen = visible_trials(self.recorder.state, trial.number, self.plan) or []
-        seen, again = [other for other in seen if other.repeats is None], trial.repeats is not None
+        seen = [other for other in seen if other.repeats is None and self.recorder.state.is_settled(other)]
+        again = trial.repeats is not None or trial.pair is not None  # whole, so that it can be compared
         left, limits = self._left_s(), self.plan.limits
         return {
             "kind": "fit",
@@ -175,6 +193,7 @@ class Search:
             "max_bytes": None if limits.model_size_mb is None else int(limits.model_size_mb * 1e6),
             "max_ms": limits.latency_ms,
             "memory_bytes": self.plan.memory_bytes,
+            "code": dict(trial.code),
             "least_share": 0.0 if trial.source in _NEVER_REFUSED else cards()[trial.family].growth.least,
             "deadline_s": self.plan.trial_seconds() if left is None else max(left, 0.1),
         }
@@ -210,7 +229,17 @@ class Search:
             facts = failed(ended.ending, ended.detail)
         self.reserve.saw(facts)
         self.recorder.record("finished", {"trial": ended.trial, **facts})
-        self.log.add(self.recorder.state.trials[ended.trial])
+        trial = self.recorder.state.trials[ended.trial]
+        self._judge_code(trial)
+        self.log.add(trial)
+
+    def _judge_code(self, trial: TrialRecord) -> None:
+        """Record what a trial says of the code that it tried."""
+        state = self.recorder.state
+        if trial.pair is None or trial.status in (None, INTERRUPTED) or trial.number in state.verdicts:
+            return
+        facts = judge_code(trial, state.trials[trial.pair], self.folder, self.data, self.plan.metric)
+        self.recorder.record("code_judged", facts)
 
     def _drop_running(self) -> None:
         for number in self.pool.cancel_all():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from autoagent.durable import sync_path, write_durably
 from autoagent.errors import RunFolderError
 from autoagent.runs.folder import RunFolder
 
@@ -27,6 +28,7 @@ class Settings(BaseModel):
         workers: processes that fit models; None for one per core.
         sampler: name in the table of samplers.
         repeats: the best trials are cross-validated again with other folds when no trial gains any more.
+        code: the language model may write code for the trainings, which is run in the sandbox and kept where it helps.
         archive: folder of earlier runs, whose best configurations on similar data are tried early; None for none.
     """
 
@@ -42,12 +44,13 @@ class Settings(BaseModel):
     sampler: str = "agent"
     repeats: bool = False
     archive: str | None = None
+    code: bool = False
 
 
 def write_settings(folder: RunFolder, settings: Settings, request: str) -> None:
     """Write the settings and the request as typed."""
-    folder.request.write_text(request, encoding="utf-8")
-    folder.settings.write_text(settings.model_dump_json(indent=1), encoding="utf-8")
+    write_durably(folder.request, request)
+    write_durably(folder.settings, settings.model_dump_json(indent=1))
 
 
 def read_settings(folder: RunFolder) -> tuple[Settings, str]:
@@ -73,6 +76,8 @@ def keep_frame(folder: RunFolder, frame: pd.DataFrame) -> None:
         if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True).startswith("mixed"):
             plain.isetitem(place, column.map(str, na_action="ignore").array)
     plain.to_parquet(folder.root / INPUT, index=False)
+    sync_path(folder.root / INPUT)
+    sync_path(folder.root)
 
 
 def source_of(folder: RunFolder, settings: Settings) -> str | Path:

@@ -12,6 +12,8 @@ from typing import Any, cast
 import psutil
 from optuna.samplers import BaseSampler
 
+from autoagent.agent.code_trials import TEMPLATE as CODE_TEMPLATE
+from autoagent.agent.code_trials import WithCode
 from autoagent.agent.finish import Finish, read_json, write_documents
 from autoagent.agent.graph import add_trials
 from autoagent.agent.ideas import TEMPLATE, IdeaSource, ModelIdeas, NoIdeas
@@ -29,7 +31,7 @@ from autoagent.llm.ask import ask
 from autoagent.llm.client import LLM
 from autoagent.llm.meter import MeteredLLM
 from autoagent.llm.recorded import RecordingLLM, spent_in
-from autoagent.prompts.replies import Ideas
+from autoagent.prompts.replies import CodeIdea, Ideas
 from autoagent.registry import family
 from autoagent.runs.budget import Budget, Limits, Resource
 from autoagent.runs.disk import explained, undamaged
@@ -182,7 +184,12 @@ class Sitting:
         def ask_ideas(context: Mapping[str, object], timeout_s: float) -> Ideas:
             return ask(llm, TEMPLATE, context, Ideas, timeout_s=timeout_s)
 
-        return ModelIdeas(ask_ideas, arms, idea_facts(self.folder, plan), blocking=plan.deterministic)
+        def ask_code(context: Mapping[str, object], timeout_s: float) -> CodeIdea:
+            return ask(llm, CODE_TEMPLATE, context, CodeIdea, timeout_s=timeout_s, max_tokens=3000)
+
+        facts = idea_facts(self.folder, plan)
+        ideas = ModelIdeas(ask_ideas, arms, facts, blocking=plan.deterministic)
+        return WithCode(ideas, ask_code, arms, facts, blocking=plan.deterministic) if self.settings.code else ideas
 
 
 def proposer_of(plan: Plan, arms: list[Arm]) -> Proposer:

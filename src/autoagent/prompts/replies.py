@@ -23,3 +23,13 @@ class Ideas(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     ideas: list[Idea]
+
+
+class CodeIdea(BaseModel):
+    """The reply to ``search/code``: source for one place of the training."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hook: str = Field(description="one of the places listed")
+    code: str = Field(description="Python source that defines the function of that place")
+    reason: str = Field(description="at most twenty words")

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from autoagent.report import forecasts, images, plots, sections, summary, wording
+from autoagent.report.code import code_rows
 from autoagent.report.importance import by_family
 from autoagent.report.reading import RunRecord, read_record
 from autoagent.runs.folder import RunFolder
@@ -51,6 +52,7 @@ def render(record: RunRecord) -> str:
         colours=sections.colours(record),
         trials=sections.trial_rows(record),
         refused=sections.refused_rows(record),
+        codes=code_rows(record),
         best=sections.best_rows(record),
         members=sections.members(record),
         history=sections.history_plot(record),

@@ -32,6 +32,8 @@ class TrialRecord:
         training: what its folds' learners said of their training, equal ones once: optim, bytes and bits of its states.
         curve: validation losses of its first fold, evenly spread over the training; None where one is not finite.
         peak_bytes: resident memory of its process at its peak; 0 where unknown.
+        code: what a language model wrote for its training, by the name of its place.
+        pair: the trial of the same configuration without the newest of that code, with which it is compared.
         needed_s: seconds that its whole schedule would have taken, of one that was refused after its first batches.
     """
 
@@ -51,12 +53,47 @@ class TrialRecord:
     training: tuple[Mapping[str, Any], ...] = ()
     curve: tuple[float | None, ...] = ()
     peak_bytes: float = 0.0
+    code: Mapping[str, str] = field(default_factory=dict)
+    pair: int | None = None
     needed_s: float | None = None
 
     @property
     def is_whole(self) -> bool:
         """It ended with a score over every fold."""
         return self.status == "ok" and self.score is not None
+
+
+@dataclass(frozen=True)
+class Written:
+    """Code that a language model wrote.
+
+    Attributes:
+        hook: the place in the training that it is for.
+        reason: what it is meant to gain.
+        fault: why it was not run; empty for code that may be.
+    """
+
+    hook: str
+    source: str
+    reason: str
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a paired trial said of a piece of code.
+
+    Attributes:
+        hook: the place in the training that it is for.
+        kept: later trials use it.
+        difference: of the score of record to that of the pair; None where the code gave no trial to compare.
+        reason: a sentence.
+    """
+
+    hook: str
+    kept: bool
+    difference: float | None
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -127,6 +164,8 @@ class RunState:
         planned: the plan is on disk, so the search may start.
         lost: ended trials that can no longer be delivered, and why.
         refused: configurations that were not started, with who proposed them and why not, in order.
+        written: code of a language model, in order.
+        verdicts: what became of it, by the trial that tried it.
     """
 
     trials: Mapping[int, TrialRecord] = field(default_factory=dict)
@@ -142,6 +181,21 @@ class RunState:
     planned: bool = False
     lost: Mapping[int, str] = field(default_factory=dict)
     refused: tuple[Refused, ...] = ()
+    written: tuple[Written, ...] = ()
+    verdicts: Mapping[int, Verdict] = field(default_factory=dict)
+
+    def is_settled(self, trial: TrialRecord) -> bool:
+        """Say whether a trial may be learned from and delivered: without code, or with code that was kept."""
+        return trial.pair is None or (trial.number in self.verdicts and self.verdicts[trial.number].kept)
+
+    def kept_code(self, trials: Iterable[TrialRecord]) -> dict[str, str]:
+        """Return the code that these trials showed to be worth keeping, by its place; the later one of two."""
+        found: dict[str, str] = {}
+        for trial in sorted(trials, key=lambda trial: trial.number):
+            if trial.pair is not None and self.is_settled(trial):
+                hook = self.verdicts[trial.number].hook
+                found[hook] = trial.code[hook]
+        return found
 
     def history(self) -> list[TrialRecord]:
         """Return the ended trials in the order in which they ended."""
@@ -205,11 +259,8 @@ def _step(state: RunState, event: Event) -> RunState:
             return replace(state, planned=True)
         case "proposed":
             return _with_trial(state, _proposed(data))
-        case "refused":
-            one = Refused(
-                int(data["before"]), data["family"], dict(data["config"]), data["source"], str(data["reason"])
-            )
-            return replace(state, refused=(*state.refused, one))
+        case "refused" | "code_written" | "code_judged":
+            return _told(state, event.kind, data)
         case "finished":
             return _finish(state, data)
         case "suggested":
@@ -231,6 +282,18 @@ def _step(state: RunState, event: Event) -> RunState:
             return state
 
 
+def _told(state: RunState, kind: str, data: Mapping[str, Any]) -> RunState:
+    """Return the state after what was not started, or what became of code."""
+    if kind == "code_written":
+        row = Written(str(data["hook"]), str(data["source"]), str(data["reason"]), str(data.get("fault", "")))
+        return replace(state, written=(*state.written, row))
+    if kind == "code_judged":
+        verdict = Verdict(str(data["hook"]), bool(data["kept"]), data["difference"], str(data["reason"]))
+        return replace(state, verdicts={**state.verdicts, int(data["trial"]): verdict})
+    one = Refused(int(data["before"]), data["family"], dict(data["config"]), data["source"], str(data["reason"]))
+    return replace(state, refused=(*state.refused, one))
+
+
 def _proposed(data: Mapping[str, Any]) -> TrialRecord:
     return TrialRecord(
         number=int(data["trial"]),
@@ -238,6 +301,8 @@ def _proposed(data: Mapping[str, Any]) -> TrialRecord:
         config=dict(data["config"]),
         source=data["source"],
         repeats=data.get("repeats"),
+        code=dict(data.get("code", {})),
+        pair=data.get("pair"),
     )
 
 

@@ -41,6 +41,7 @@ class Arm:
         portfolio: configurations to try first; the first is the library's default.
         cost: rank of its usual cost, 1 is cheapest.
         growth: of the time and memory of a fit with its configuration.
+        hooks: places of its training for which a language model may write code.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Arm:
     portfolio: tuple[Config, ...]
     cost: float = 1.0
     growth: Growth = field(default_factory=Growth)
+    hooks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,16 @@ class Proposal:
 
     Attributes:
         repeats: number of the trial that it cross-validates again.
+        code: of a language model for its training, by place.
+        pair: number of the trial of the same configuration without the newest of that code.
     """
 
     family: str
     config: Config
     source: str
     repeats: int | None = None
+    code: Mapping[str, str] = field(default_factory=dict)
+    pair: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,9 @@ class View:
         left_s: seconds left for a trial; None without a limit.
         memory_bytes: that a trial may hold; None without a limit.
         refused: configurations that were turned down before, by family.
+        codes: code of a language model that may be tried, as ``(place, source)``, in order.
+        kept: code that trials have shown to be worth keeping, by place.
+        unsettled: numbers of trials with code that was not kept, or is not judged yet.
     """
 
     number: int
@@ -108,6 +117,9 @@ class View:
     left_s: float | None = None
     memory_bytes: int | None = None
     refused: Sequence[tuple[str, Config]] = ()
+    codes: Sequence[tuple[str, str]] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
+    unsettled: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -173,17 +185,25 @@ class Proposer:
         """Return the next trial, and what was refused before it."""
         barred = {config_key(family, config) for family, config in view.refused}
         desk = _Desk(view, self._keys_of(view.proposed) | barred, barred)
-        return Decision(self._proposal(desk), tuple(desk.refused))
+        proposal = self._proposal(desk)
+        if proposal is not None and proposal.source not in ("code", "repeat"):
+            proposal = replace(proposal, code=self._kept(proposal.family, view))
+        return Decision(proposal, tuple(desk.refused))
+
+    def _kept(self, family: str, view: View) -> dict[str, str]:
+        """Return the kept code that a family can use."""
+        return {hook: view.kept[hook] for hook in self._arms[family].hooks if hook in view.kept}
 
     def _proposal(self, desk: _Desk) -> Proposal | None:
         view, alive = desk.view, [arm for arm in self._arms.values() if not _is_hopeless(arm, desk.view)]
-        if (first := _opening(alive, desk) or _idea(alive, desk)) is not None:
+        if (first := _opening(alive, desk) or _coded(alive, desk) or _idea(alive, desk)) is not None:
             return first
-        again = next_repeat(view.ended, view.proposed) if self._repeats else None
+        settled = [trial for trial in view.ended if trial.number not in view.unsettled]
+        again = next_repeat(settled, view.proposed) if self._repeats else None
         arm = None if again is None else next((arm for arm in alive if arm.name == again.family), None)
         if again is not None and arm is not None and desk.why_not(arm, again.config) is None:
-            return Proposal(again.family, dict(again.config), "repeat", again.number)
-        desk.view = view = replace(view, ended=[trial for trial in view.ended if trial.repeats is None])
+            return Proposal(again.family, dict(again.config), "repeat", again.number, dict(again.code))
+        desk.view = view = replace(view, ended=[trial for trial in settled if trial.repeats is None])
         rng = random.Random(f"{self._seed}:{view.number}")
         open_arms = [arm for arm in alive if _can_finish(arm, desk)]
         while open_arms:
@@ -309,6 +329,26 @@ def _idea(arms: Sequence[Arm], desk: _Desk) -> Proposal | None:
     for family, config in desk.view.ideas:
         if family in known and desk.takes(known[family], config, "llm"):
             return Proposal(family, dict(config), "llm")
+    return None
+
+
+def _coded(arms: Sequence[Arm], desk: _Desk) -> Proposal | None:
+    """Return the best trial of a family once more, with the first piece of code that was not tried yet."""
+    known, view = {arm.name: arm for arm in arms}, desk.view
+    tried = [(hook, trial.code[hook]) for trial in view.proposed if trial.pair is not None for hook in trial.code]
+    settled = [t for t in view.ended if t.is_whole and t.repeats is None and t.number not in view.unsettled]
+    for hook, source in view.codes:
+        able = [t for t in settled if t.family in known and hook in known[t.family].hooks]
+        if (hook, source) in tried or not able:
+            continue
+        best = max(able, key=lambda trial: trial.score or 0.0)
+        arm, marked = known[best.family], {**best.config, hook: hashlib.sha256(source.encode()).hexdigest()[:16]}
+        if config_key(arm.name, marked) in desk.tried:
+            continue
+        if (reason := desk.why_not(arm, best.config)) is None:
+            code = {**best.code, hook: source}
+            return Proposal(arm.name, dict(best.config), "code", code=code, pair=best.number)
+        desk.refused.append(Refusal(arm.name, marked, "code", reason))
     return None
 
 

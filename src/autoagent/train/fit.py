@@ -52,6 +52,7 @@ class Job(BaseModel):
         save_above: score from which the models are kept; None keeps them in any case.
         least_share: of its schedule that a fold's training must be able to do.
         memory_bytes: of the whole process; None without a limit.
+        code: what a language model wrote for the training, by the name of its place.
         deadline_s: seconds from the start of the job to return by.
     """
 
@@ -75,6 +76,7 @@ class Job(BaseModel):
     max_ms: float | None = None
     least_share: float = 0.0
     memory_bytes: int | None = None
+    code: dict[str, str] = {}
     deadline_s: float | None = None
 
 
@@ -203,6 +205,7 @@ def _fit_fold(
             numbers=number_places(recipe),
             least_share=0.0 if number else job.least_share,
             memory_bytes=_bytes_left(job),
+            code=job.code,
         )
         try:
             fitted = learner.fit(
@@ -297,6 +300,7 @@ def _refit(job: Job, learner: Learner, table: _Table, progress: _Progress, start
         max_ms=job.max_ms,
         numbers=number_places(recipe),
         memory_bytes=_bytes_left(job),
+        code=job.code,
     )
     fitted = learner.fit(X, y, X_valid=X[:0], y_valid=y[:0], context=context)
     rows = np.unique(np.linspace(0, len(frame) - 1, min(len(frame), _COMPARED)).astype(np.int64))

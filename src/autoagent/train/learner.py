@@ -53,6 +53,8 @@ class FitContext:
         numbers: place of each number in ``X``, with the shift and the scale that the recipe gave it:
             ``x = (value - shift) * scale``. Only for families that know some columns by name.
         least_share: of its schedule that a training must be able to do; one that cannot is refused after a few steps.
+        code: what a language model wrote for this training, by the name of its place (``sandbox.hooks``); it is run in
+            the sandbox alone.
         memory_bytes: that the fit may take beside what the process holds; None without a limit.
         flip_pairs: places of the left and the right joint of each pair, which mirrored images exchange.
     """
@@ -70,6 +72,7 @@ class FitContext:
     numbers: Mapping[str, tuple[int, float, float]] = field(default_factory=dict)
     least_share: float = 0.0
     memory_bytes: int | None = None
+    code: Mapping[str, str] = field(default_factory=dict)
     flip_pairs: tuple[tuple[int, int], ...] = ()
 
     def left_s(self) -> float:

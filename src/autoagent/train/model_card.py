@@ -30,6 +30,7 @@ class ModelCard(Card):
         inputs: what it learns from: the columns of a table, or images.
         texts: a family that is for tables with columns of text alone.
         pixels: a family for tables that is also tried on the pixels of images, made small.
+        hooks: places of its training for which a language model may write code (``sandbox.hooks``).
         sides: least and most pixels of the square that images are kept as, for it to be worth its time.
     """
 
@@ -45,4 +46,5 @@ class ModelCard(Card):
     inputs: Literal["table", "image"] = "table"
     texts: bool = False
     pixels: bool = False
+    hooks: tuple[str, ...] = ()
     sides: tuple[int, int] = (0, 1_000_000)

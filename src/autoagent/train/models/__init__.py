@@ -96,6 +96,7 @@ _LIGHTGBM = ModelCard(
     ),
     tasks=ALSO_SERIES,
     cost=4.0,
+    hooks=("loss_weights",),
     max_classes=100,
     group="gradient_boosting",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 import lightgbm as lgb
@@ -18,6 +18,7 @@ from autoagent.train.learner import Array, FitContext, Matrix
 from autoagent.train.onnx_graph import OnnxGraph
 from autoagent.train.target import Target
 from autoagent.train.trees import Trees, add_trees, join
+from autoagent.train.written_code import written_code
 
 _MAX_STEPS = 3000
 _MAX_MULTICLASS_STEPS = 400
@@ -33,6 +34,7 @@ class FittedLightGBM:
     n_classes: int
     target: Target | None
     curve: list[float]
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def stopped_at(self) -> float:
@@ -72,10 +74,12 @@ class LightGBM:
         """Grow trees until the validation loss stops falling."""
         target = Target.of(y, context.metric) if context.task == "regression" else None
         parameters, better_high = _parameters(self.config, len(y), context)
-        train = lgb.Dataset(X, target.forward(y) if target else y, free_raw_data=False)
+        with written_code(context.code) as code:
+            weights = code.weights(y, context.n_classes)
+        train = lgb.Dataset(X, target.forward(y) if target else y, weight=weights, free_raw_data=False)
         if context.stop_at is not None:
             booster = lgb.train(parameters, train, max(round(context.stop_at), 1), callbacks=[_keep_time(context)])
-            return FittedLightGBM(booster, 0 if target else context.n_classes, target, [])
+            return FittedLightGBM(booster, 0 if target else context.n_classes, target, [], code.facts())
         valid = lgb.Dataset(X_valid, target.forward(y_valid) if target else y_valid, reference=train)
         curve: list[float] = []
         booster = lgb.train(
@@ -86,7 +90,7 @@ class LightGBM:
             callbacks=[_watch(curve, parameters["learning_rate"], better_high, context)],
         )
         n_classes = 0 if target else context.n_classes
-        return FittedLightGBM(booster, n_classes, target, curve)
+        return FittedLightGBM(booster, n_classes, target, curve, code.facts())
 
 
 def build(config: Mapping[str, JSONScalar]) -> LightGBM:

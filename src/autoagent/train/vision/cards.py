@@ -19,6 +19,7 @@ _IMAGE_TRAINING = {
     "mix": Param(Choice(["none", "mixup", "cutmix"]), "none"),
 }
 
+_HOOKS = ("augmentation", "loss_weights")
 _LEAST = 0.5  # of the schedule; the engine ends a shorter one in time, but it is no longer the configuration's
 
 _CNN = ModelCard(
@@ -54,6 +55,7 @@ _CNN = ModelCard(
     group="neural_network",
     preload="torch",
     inputs="image",
+    hooks=_HOOKS,
 )
 
 _IMAGE_MLP = ModelCard(
@@ -78,6 +80,7 @@ _IMAGE_MLP = ModelCard(
     group="neural_network",
     preload="torch",
     inputs="image",
+    hooks=_HOOKS,
     sides=(0, 48),
 )
 
@@ -118,6 +121,7 @@ _TORCHVISION = ModelCard(
     group="neural_network",
     preload="torch",
     inputs="image",
+    hooks=_HOOKS,
     sides=(48, 1_000_000),
 )
 
@@ -144,6 +148,7 @@ _LITE = ModelCard(
     group="neural_network",
     preload="torch",
     inputs="image",
+    hooks=_HOOKS,
     sides=(32, 1_000_000),
 )
 

@@ -26,6 +26,7 @@ from autoagent.train.vision.int8 import Int8Images, is_too_much, quantized, run_
 from autoagent.train.vision.pixels import PixelRows
 from autoagent.train.vision.size import model_size
 from autoagent.train.vision.task import ImageTask, as_input
+from autoagent.train.written_code import written_code
 
 _AT_ONCE = 256
 _JUDGED_ROWS = 512  # training images that a network without validation images is watched on
@@ -143,7 +144,7 @@ class ImageLearner:
         _, height, width, channels = X.shape
         keep = len(X_valid) > 0
         watched, watched_y = (X_valid, y_valid) if keep else (X[:_JUDGED_ROWS], y[:_JUDGED_ROWS])
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), written_code(context.code) as code:
             torch.manual_seed(context.seed)
             made = self.build(self.config, (channels, height, width), context.n_classes or 1)
             net = Scaled(made.body, *scaling_of(X, made))
@@ -159,6 +160,8 @@ class ImageLearner:
                 self._augmentation(channels),
                 cast(float, self.config.get("label_smoothing", 0.0)),
                 made.slow,
+                code.weights(y, context.n_classes),
+                code if context.code else None,
             )
             outcome = engine_fit(
                 task,
@@ -167,7 +170,7 @@ class ImageLearner:
                 report=context.report,
             )
         net.eval()
-        facts = {**made.facts, **size, "outputs": context.n_classes or 1, **plain_facts(outcome.facts)}
+        facts = {**made.facts, **size, "outputs": context.n_classes or 1, **plain_facts(outcome.facts), **code.facts()}
         shape = (height, width, channels)
         samples = contact_sheet(
             X.read(np.linspace(0, len(X) - 1, min(len(X), _SAMPLES)).astype(np.int64)),

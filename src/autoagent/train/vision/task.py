@@ -15,6 +15,7 @@ from torch.nn import functional
 from autoagent.data.metrics import METRICS
 from autoagent.train.vision.augment import NUM_RANDOM, Augmentation
 from autoagent.train.vision.pixels import PixelRows
+from autoagent.train.written_code import WrittenCode
 
 _JUDGED_AT_ONCE = 256
 Part = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -34,6 +35,8 @@ class ImageTask:
         metric: that the model will be judged by; decisions are judged by the Brier score, else by the loss.
         smoothing: of the labels.
         slow: parameters that were trained before, by the factor of their learning rate.
+        weights: ``(n,)`` of the training images in the loss, 1 on average; None where all count the same.
+        code: what a language model wrote for the training.
     """
 
     model: nn.Module
@@ -46,6 +49,8 @@ class ImageTask:
     augmentation: Augmentation = field(default_factory=Augmentation)
     smoothing: float = 0.0
     slow: Sequence[tuple[list[nn.Parameter], float]] = ()
+    weights: NDArray[np.float64] | None = None
+    code: WrittenCode | None = None
 
     def num_batches(self, batch: int) -> int:
         """Return the batches of an epoch; a last one that is too small for its statistics is left out."""
@@ -57,18 +62,22 @@ class ImageTask:
 
     def load(self, part: Part) -> tuple[Tensor, Tensor]:
         """Read, augment and mix a batch."""
-        places, random = np.asarray(part[0]), torch.as_tensor(np.asarray(part[1]))
-        x = self.augmentation.apply(as_input(self.rows.read(places)), random)
-        return self.augmentation.blend(x, self._soft(self.targets[places]), random)
+        places, numbers = np.asarray(part[0]), np.asarray(part[1])
+        pixels, random = self.rows.read(places), torch.as_tensor(numbers)
+        if self.code is not None:
+            pixels = self.code.augmented(pixels, numbers)
+        x = self.augmentation.apply(as_input(pixels), random)
+        return self.augmentation.blend(x, self._weighted(places), random)
 
     def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Return cross-entropy, or the squared (or absolute) error of numbers."""
+        """Return cross-entropy, or the squared (or absolute) error of numbers; with the weights of the images."""
         x, t = batch
         out: Tensor = model(x)
         if self.num_classes:
-            return functional.cross_entropy(out, t, label_smoothing=self.smoothing)
-        error = out - t
-        return error.abs().mean() if self.metric in ("mae", "mape") else error.square().mean()
+            return functional.cross_entropy(out, t, label_smoothing=self.smoothing if self.weights is None else 0.0)
+        error = out - t[:, :1]
+        error = error.abs() if self.metric in ("mae", "mape") else error.square()
+        return (error * t[:, 1:]).mean() if self.weights is not None else error.mean()
 
     def validate(self, model: nn.Module) -> float:
         """Return the Brier score where the metric counts decisions, else the loss."""
@@ -90,6 +99,16 @@ class ImageTask:
         if METRICS[self.metric].needs == "label":
             return (functional.softmax(out, dim=1) - t).square().sum(dim=1).mean()
         return functional.cross_entropy(out, t)
+
+    def _weighted(self, places: NDArray[np.int64]) -> Tensor:
+        """Return soft targets times the images' weights, in which cross-entropy is linear; numbers beside theirs."""
+        t = self._soft(self.targets[places])
+        if self.weights is None:
+            return t
+        w = torch.from_numpy(self.weights[places].astype(np.float32))[:, None]
+        if not self.num_classes:
+            return torch.cat([t, w], dim=1)
+        return w * ((1 - self.smoothing) * t + self.smoothing / self.num_classes)
 
     def _soft(self, targets: NDArray[Any]) -> Tensor:
         if not self.num_classes:
