@@ -106,3 +106,13 @@ def test_the_moving_average_repeats_the_edges() -> None:
     window = np.array([1.0, 2.0, 6.0, 3.0])
     assert (moving_average(4, 3) @ window).tolist() == pytest.approx([4 / 3, 3, 11 / 3, 4])
     np.testing.assert_allclose(moving_average(9, 5).sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_linear_net_is_trained_by_the_engine_and_says_so() -> None:
+    model = fitted("dlinear")[0]
+    assert model.facts["steps"] == model.facts["asked_steps"] >= 200
+    assert model.facts["values_by_bits"] == {"32": 2 * model.weight.size + len(model.bias)}
+    assert model.facts["estimate_bytes"] > 0
+    assert len(model.curve) == 40
+    stopped = fitted("dlinear", stop_at=0.25)[0]
+    assert stopped.facts["asked_steps"] == round(0.25 * model.facts["asked_steps"])

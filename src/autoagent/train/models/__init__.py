@@ -299,6 +299,7 @@ _DLINEAR = ModelCard(
             "optim": Param(Choice(["nadamw", "adamw", "lion"]), "nadamw"),
         }
     ),
+    growth=Growth({"epochs": (1, 0)}, least=0.5),
     portfolio=({}, {"lags": 16}, {"learning_rate": 0.01, "weight_decay": 0.1}),
     tasks=("forecasting",),
     cost=3.0,

@@ -9,27 +9,29 @@ Shapes: N rows, L lags, H steps.
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from autoagent.space import JSONScalar
+from autoagent.train.engine import Outcome, Settings
+from autoagent.train.engine import fit as engine_fit
 from autoagent.train.features import FeatureOptions
 from autoagent.train.learner import Array, FitContext, Matrix
 from autoagent.train.onnx_graph import OnnxGraph
-from autoagent.train.optims import OPTIMS, state_facts
 from autoagent.windows import LAG
 
 _BATCH = 256
 _CLIP = 20.0  # of scaled lags
+_WATCHED = 512  # rows that a model of all rows is watched on
 _CHECKS = 40
 _MIN_STEPS = 200
+_LEAST_S = 0.05  # with less time left there is a single step
+_TOLD = ("optim", "state_bytes", "values_by_bits", "kernels", "note", "steps", "asked_steps")
 Rows = tuple[Tensor, Tensor, Tensor]  # lags (N, L), steps (N,) from 0, targets (N,)
 
 
@@ -141,82 +143,106 @@ class DLinear:
                 torch.from_numpy(np.array(target, dtype=np.float32)),
             )
 
-        net = _Net(len(names), horizon, self.kernel, absolute=context.metric == "mae")
-        card = OPTIMS[self.optim]
-        build = cast("Callable[..., torch.optim.Optimizer]", card.load())
-        optim = build(
-            list(net.parameters()),
-            lr=card.rate * self.learning_rate,
-            weight_decay=card.decay * self.weight_decay,
-            state_bits=32,
-            seed=context.seed,
-        )
-        kept, curve = _train(net, optim, (rows(X, y), rows(X_valid, y_valid)), self.epochs, context)
+        keep = len(X_valid) > 0
+        watched = rows(X_valid, y_valid) if keep else rows(X[:_WATCHED], y[:_WATCHED])
+        net = _Net(len(names), horizon, self.kernel)
+        task = SeriesTask(net, rows(X, y), watched, absolute=context.metric == "mae")
+        settings, deadline = self._settings(context, len(X), keep=keep), context.deadline
+        if context.left_s() < _LEAST_S:
+            settings, deadline = replace(settings, epochs=None, steps=1, min_steps=0, least_share=0.0), None
+        outcome = engine_fit(task, settings, deadline=deadline, report=context.report)
+        net.cpu()
         with torch.no_grad():
             weight, bias = net.weight().numpy().copy(), net.bias_H.numpy().copy()
-        facts = {"optim": self.optim, **state_facts(optim)}
-        return replace(empty, weight=weight, bias=bias, stopped_at=kept, curve=curve, facts=facts)
+        curve = outcome.curve if keep else []
+        return replace(empty, weight=weight, bias=bias, stopped_at=outcome.kept, curve=curve, facts=_facts(outcome))
+
+    def _settings(self, context: FitContext, n: int, *, keep: bool) -> Settings:
+        """Return how it is trained; a model of all rows gets the steps after which its folds were best."""
+        batch = min(_BATCH, n)
+        whole = max(self.epochs * max(n // batch, 1), _MIN_STEPS)
+        return Settings(
+            steps=whole if context.stop_at is None else max(1, round(whole * context.stop_at)),
+            batch=batch,
+            optim=self.optim,
+            lr=self.learning_rate,
+            weight_decay=self.weight_decay,
+            state_bits=32,
+            warmup=0.0,
+            clip=0.0,
+            precision="fp32",
+            seed=context.seed,
+            threads=context.threads,
+            keep="best" if keep else "last",
+            validations=_CHECKS if keep else 1,
+            min_steps=1,
+            least_share=context.least_share,
+            memory_bytes=context.memory_bytes,
+        )
 
 
-class _Net(torch.nn.Module):
+def _facts(outcome: Outcome) -> dict[str, Any]:
+    told = {name: outcome.facts[name] for name in _TOLD}
+    return {**told, "estimate_bytes": outcome.facts["memory"]["estimate_bytes"]}
+
+
+class _Net(nn.Module):
     """The two maps; starts as the mean of the window, as the authors do."""
 
-    def __init__(self, lags: int, horizon: int, kernel: int, *, absolute: bool) -> None:
+    def __init__(self, lags: int, horizon: int, kernel: int) -> None:
         super().__init__()
-        self._absolute = absolute
-        self._average_LL = torch.from_numpy(moving_average(lags, kernel))
-        self._rest_LL = torch.eye(lags) - self._average_LL
-        self.trend_LH = torch.nn.Parameter(torch.full((lags, horizon), 1.0 / lags))
-        self.rest_LH = torch.nn.Parameter(torch.zeros(lags, horizon))
-        self.bias_H = torch.nn.Parameter(torch.zeros(horizon))
+        self.average_LL: Tensor
+        self.rest_LL: Tensor
+        average_LL = torch.from_numpy(moving_average(lags, kernel))
+        self.register_buffer("average_LL", average_LL)
+        self.register_buffer("rest_LL", torch.eye(lags) - average_LL)
+        self.trend_LH = nn.Parameter(torch.full((lags, horizon), 1.0 / lags))
+        self.rest_LH = nn.Parameter(torch.zeros(lags, horizon))
+        self.bias_H = nn.Parameter(torch.zeros(horizon))
 
     def weight(self) -> Tensor:
         """Return both maps as one ``(L, H)``."""
-        return self._average_LL.T @ self.trend_LH + self._rest_LL.T @ self.rest_LH
+        return self.average_LL.T @ self.trend_LH + self.rest_LL.T @ self.rest_LH
 
-    def loss(self, part: Rows) -> Tensor:
-        """Return the mean error of rows."""
-        x_NL, steps_N, y_N = part
-        miss_N = (x_NL @ self.weight() + self.bias_H).gather(1, steps_N[:, None])[:, 0] - y_N
-        return miss_N.abs().mean() if self._absolute else miss_N.square().mean()
+    def forward(self, x_NL: Tensor, steps_N: Tensor) -> Tensor:
+        """Return the value of each row's step, ``(N,)``."""
+        return (x_NL @ self.weight() + self.bias_H).gather(1, steps_N[:, None])[:, 0]
 
 
-def _train(
-    net: _Net, optim: torch.optim.Optimizer, parts: tuple[Rows, Rows], epochs: int, context: FitContext
-) -> tuple[float, list[float]]:
-    """Train in place, leave the net where the validation rows were best, return that share of the schedule."""
-    train, valid = parts
-    n, rng = len(train[0]), torch.Generator().manual_seed(context.seed)
-    batch = min(_BATCH, n)
-    whole = max(epochs * max(n // batch, 1), _MIN_STEPS)
-    total = whole if context.stop_at is None else max(1, round(whole * context.stop_at))
-    peak, best, kept, curve = optim.param_groups[0]["lr"], math.inf, 1.0, list[float]()
-    state, started, step = _copy(net), time.monotonic(), 0
-    while step < total:
-        for group in optim.param_groups:
-            group["lr"] = peak * 0.5 * (1 + math.cos(math.pi * step / whole))
-        chosen = torch.randint(n, (batch,), generator=rng)
-        loss = net.loss((train[0][chosen], train[1][chosen], train[2][chosen]))
-        optim.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        optim.step()
-        step += 1
-        if context.deadline is not None:
-            per_step = (time.monotonic() - started) / step
-            total = min(total, step + max(int(0.8 * context.left_s() / per_step), 0))
-        if len(valid[0]) and (step % max(whole // _CHECKS, 1) == 0 or step == total):
-            with torch.no_grad():
-                curve.append(float(net.loss(valid)))
-            context.report(step, curve[-1], step / whole)
-            if curve[-1] <= best:
-                best, state, kept = curve[-1], _copy(net), step / whole
-    if len(valid[0]):
-        net.load_state_dict(state)
-    return kept, curve
+@dataclass
+class SeriesTask:
+    """The rows of windows and their loss, as the engine asks for them.
 
+    Attributes:
+        absolute: whether absolute errors count, else squared ones.
+    """
 
-def _copy(net: _Net) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in net.state_dict().items()}
+    model: nn.Module
+    train: Rows
+    valid: Rows
+    absolute: bool
+
+    def batches(self, rng: np.random.Generator, batch: int) -> Iterator[Rows]:
+        """Return the rows in a new order; a last batch that is not full is left out."""
+        order = torch.from_numpy(rng.permutation(len(self.train[0])))
+        for at in range(0, self.num_batches(batch) * batch, batch):
+            chosen = order[at : at + batch]
+            yield self.train[0][chosen], self.train[1][chosen], self.train[2][chosen]
+
+    def num_batches(self, batch: int) -> int:
+        """Return the batches of an epoch."""
+        return max(len(self.train[0]) // batch, 1)
+
+    def loss(self, model: nn.Module, batch: Rows) -> Tensor:
+        """Return the mean error of some rows."""
+        miss_N: Tensor = model(batch[0], batch[1]) - batch[2]
+        return miss_N.abs().mean() if self.absolute else miss_N.square().mean()
+
+    def validate(self, model: nn.Module) -> float:
+        """Return the mean error of the rows that it is judged by."""
+        device = next(model.parameters()).device
+        x_NL, steps_N, y_N = (part.to(device) for part in self.valid)
+        return float(self.loss(model, (x_NL, steps_N, y_N)))
 
 
 def moving_average(size: int, kernel: int) -> Matrix:
