@@ -31,6 +31,9 @@ EVENTS: list[tuple[str, Mapping[str, Any]]] = [
     ("proposed", {**TRIAL, "family": HOSTILE, "config": {HOSTILE: HOSTILE}}),
     ("finished", DONE),
     ("lost", {"trial": 1, "error": HOSTILE}),
+    ("refused", {"before": 2, "family": HOSTILE, "config": {}, "source": "llm", "reason": HOSTILE}),
+    ("code_written", {"hook": HOSTILE, "source": HOSTILE, "reason": HOSTILE, "fault": ""}),
+    ("code_judged", {"trial": 1, "hook": HOSTILE, "kept": False, "difference": None, "reason": HOSTILE}),
     ("suggested", {"configs": [{}], "turn": 1}),
     ("llm_failed", {"message": HOSTILE}),
     ("budget", {"used": {"llm_cost_usd": 0.1, "llm_tokens": 7.0}}),
@@ -151,6 +154,16 @@ def test_the_panel_fits_any_width_and_each_row_is_one_line(width: int) -> None:
     lines = console.file.getvalue()[start:].splitlines()  # type: ignore[attr-defined]  # a StringIO
     assert len(lines) == 2 + 1 + 8
     assert max(map(len, lines)) <= width
+
+
+@VIEWS
+def test_of_what_is_not_started_the_draws_of_a_sampler_are_left_to_the_report(kind: type[PlainView]) -> None:
+    view, out, _ = _view(kind)
+    told = {"before": 2, "family": "cnn", "config": {}, "reason": "too slow"}
+    view.event("refused", {**told, "source": "tpe"})
+    assert out.getvalue() == ""
+    view.event("refused", {**told, "source": "llm"})
+    assert "not started: cnn (llm): too slow" in out.getvalue()
 
 
 @VIEWS

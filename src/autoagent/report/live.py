@@ -15,6 +15,7 @@ from autoagent.data.metrics import METRICS
 from autoagent.report.wording import config_text, dollars, duration, one_line, score, size
 
 _SHOWN = 8  # latest trials in the panel
+_NAMED_SOURCES = ("portfolio", "llm", "code")  # whose configurations are worth a line when they are not started
 _NARROW = 80  # columns of a terminal, below which the configurations are left out
 
 
@@ -67,8 +68,8 @@ class PlainView:
                 return f"language model: {data['message']}"
             case "note":
                 return f"note: {data['text']}"
-            case "lost" | "refused":
-                return _left_out(data)
+            case "lost" | "refused" | "code_written" | "code_judged":
+                return _judged(kind, data)
             case "selected":
                 return self._selected(data)
             case "exported":
@@ -208,8 +209,17 @@ class LiveView(PlainView):
         return table
 
 
-def _left_out(data: Mapping[str, Any]) -> str:
-    """Say that a trial's files are lost, or that a configuration was not started."""
-    if "trial" in data:
+def _judged(kind: str, data: Mapping[str, Any]) -> str | None:
+    """Say what was lost, not started, or became of code; draws of a sampler that are not started are too many."""
+    if kind == "lost":
         return f"trial {data['trial']} is left out: {data['error']}"
+    if kind == "code_judged":
+        return (
+            f"code for {data['hook']}, trial {data['trial']}: {'kept' if data['kept'] else 'dropped'}: {data['reason']}"
+        )
+    if kind == "code_written":
+        what = f"code for {data['hook']} was written" if data["hook"] else "code was asked for"
+        return f"{what}{', and refused: ' if data['fault'] else ': '}{data['fault'] or data['reason']}"
+    if data["source"] not in _NAMED_SOURCES:
+        return None
     return f"not started: {data['family']} ({data['source']}): {data['reason']}"
