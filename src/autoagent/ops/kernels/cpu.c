@@ -28,6 +28,8 @@
 #define LARGEST_GRADIENT 0x5F000000u /* bits of 2**63 */
 #define SMALLEST_ABSMAX 0x00800000u  /* bits of 2**-126 */
 #define LARGEST 0x7F000000u          /* bits of 2**127 */
+#define BF16 1 /* the values of `dtype`; 0 is fp32 */
+#define FP16 2
 
 #if BITS == 4
 #define QUANTIZED_UNIT (2 * BLOCK)
@@ -327,9 +329,29 @@ INLINE void wide_unit(const work *w, int n, int kinds, rule_function *rule, cons
         update_half(w, x, most, 0, n, 32, kinds, 1, rule, h);
 }
 
-/* ---- bf16 ---- */
-static void widen(float *restrict out, const uint16_t *restrict in, int n) {
-    for (int j = 0; j < n; j++) out[j] = float_of((uint32_t)in[j] << 16);
+/* ---- bf16 and fp16 ---- */
+static void widen(float *restrict out, const uint16_t *restrict in, int n, int dtype) {
+    if (dtype == BF16) {
+        for (int j = 0; j < n; j++) out[j] = float_of((uint32_t)in[j] << 16);
+        return;
+    }
+    for (int j = 0; j < n; j++) {
+        const uint32_t size = in[j] & 0x7FFFu, sign = (uint32_t)(in[j] & 0x8000u) << 16;
+        const uint32_t small = bits_of((float)(int32_t)size * 0x1p-24f); /* subnormal: right also where the CPU flushes them */
+        const uint32_t other = (size << 13) + (size >= 0x7C00u ? 0x70000000u : 0x38000000u);
+        out[j] = float_of(sign | (size < 0x0400u ? small : other));
+    }
+}
+
+static void narrow_half(uint16_t *restrict out, const float *restrict in, int n) {
+    for (int j = 0; j < n; j++) {
+        const uint32_t size = bits_of(in[j]) & 0x7FFFFFFFu, sign = bits_of(in[j]) >> 16 & 0x8000u;
+        /* Below the normal numbers an addition whose last place is 2**-24 rounds, to even as the other branch. */
+        const uint32_t small = bits_of(float_of(size) + 0.5f) - 0x3F000000u;
+        const uint32_t normal = (size + 0x0FFFu + (size >> 13 & 1u) - 0x38000000u) >> 13;
+        const uint32_t large = size > 0x7F800000u ? 0x7E00u : 0x7C00u;
+        out[j] = (uint16_t)(sign | (size < 0x38800000u ? small : size < 0x47800000u ? normal : large));
+    }
 }
 
 static void narrow(uint16_t *restrict out, const float *restrict in, int n, int block, const work *w, int64_t start) {
@@ -377,7 +399,7 @@ static void any_unit(const tensor *t, const numbers *all, int64_t unit) {
     const int halves = t->bits == 4 ? 2 : 1, wide = t->bits == 32;
     const int size = wide ? WIDE_UNIT : QUANTIZED_UNIT;
     const int64_t start = unit * size, left = t->numel - start;
-    const int n = left < size ? (int)left : size, narrow_type = t->dtype == 1;
+    const int n = left < size ? (int)left : size, narrow_type = t->dtype != 0;
     const int padded = n < size && !wide, copied = narrow_type || padded;
     float p[LARGEST_UNIT] ALIGNED, g[LARGEST_UNIT] ALIGNED, absmax[3][2];
     uint8_t codes[3][BLOCK];
@@ -385,8 +407,8 @@ static void any_unit(const tensor *t, const numbers *all, int64_t unit) {
     w.p = copied ? p : (float *)t->param + start;
     w.g = copied ? g : (const float *)t->grad + start;
     if (narrow_type) {
-        widen(p, (const uint16_t *)t->param + start, n);
-        widen(g, (const uint16_t *)t->grad + start, n);
+        widen(p, (const uint16_t *)t->param + start, n, t->dtype);
+        widen(g, (const uint16_t *)t->grad + start, n, t->dtype);
     } else if (copied) {
         memcpy(p, (const float *)t->param + start, n * sizeof(float));
         memcpy(g, (const float *)t->grad + start, n * sizeof(float));
@@ -417,13 +439,14 @@ static void any_unit(const tensor *t, const numbers *all, int64_t unit) {
         gather((uint8_t *)t->state[s] + unit * BLOCK, codes[s], n, t->bits);
         memcpy(t->absmax[s] + unit * halves, absmax[s], blocks * sizeof(float));
     }
-    if (narrow_type) narrow((uint16_t *)t->param + start, w.p, n, BLOCK, &w, start);
+    if (t->dtype == FP16) narrow_half((uint16_t *)t->param + start, w.p, n);
+    else if (narrow_type) narrow((uint16_t *)t->param + start, w.p, n, BLOCK, &w, start);
     else if (copied) memcpy((float *)t->param + start, p, n * sizeof(float));
 }
 
 /* Ask for the first bytes of a tensor that comes soon: many small tensors lie scattered in memory. */
 static void expect(const tensor *t) {
-    const int64_t size = t->dtype == 1 ? 2 : 4, bytes = t->numel * size < 256 ? t->numel * size : 256;
+    const int64_t size = t->dtype == 0 ? 4 : 2, bytes = t->numel * size < 256 ? t->numel * size : 256;
     const int64_t stored = t->bits == 32 ? bytes : 64;
     for (int64_t i = 0; i < bytes; i += 64) {
         __builtin_prefetch((const char *)t->param + i, 1);

@@ -18,7 +18,7 @@ from autoagent.ops.kernels.job import Job, Rule
 from autoagent.ops.kernels.reference import stored_bytes
 
 RULES = frozenset(flags.RULES)
-_DTYPES = {torch.float32: 0, torch.bfloat16: 1}
+_DTYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
 _MOST_BLOCK, _MOST_NUMBERS, _WIDE_UNIT = 4096, 8, 1024
 _ONE_THREAD_BELOW = 32768  # values; waking the threads costs more than they save
 
