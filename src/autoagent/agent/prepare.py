@@ -30,6 +30,7 @@ from autoagent.data.leakage import LeakWarning, check_leaks, image_warnings
 from autoagent.data.seal import Schema, write_split
 from autoagent.data.splits import Split, encode_target, make_split
 from autoagent.data.table import Table
+from autoagent.durable import sync_path, sync_tree, write_durably
 from autoagent.errors import DataError
 from autoagent.llm.client import LLM
 from autoagent.runs.folder import RunFolder
@@ -49,6 +50,9 @@ def prepare(folder: RunFolder, settings: Settings, request: str, llm: LLM | None
     with Graph() as graph:
         plan = _trace(folder, settings, request, llm, recorder)
         write_json(folder.graph, graph.to_json())
+    for kept in (folder.data, folder.sealed):
+        sync_tree(kept)
+    sync_path(folder.root)
     recorder.record("planned", {"families": plan.families, "n_folds": plan.n_folds, "metric": plan.metric})
     for reason in plan.reasons:
         recorder.view.note(reason)
@@ -67,7 +71,7 @@ def _trace(folder: RunFolder, settings: Settings, request: str, llm: LLM | None,
     @bundle(description="Choose models, folds, workers and limits.")
     def make_the_plan(understood: tuple[Understanding, Table, DataEvidence], found: tuple[Resolved, DataCard]) -> Plan:
         plan = make_plan(understood[0].spec, found[0], found[1], settings)
-        folder.plan.write_text(plan.model_dump_json(indent=1), encoding="utf-8")
+        write_durably(folder.plan, plan.model_dump_json(indent=1))
         return plan
 
     @bundle(description="Divide the rows and seal the test part.")
@@ -94,7 +98,7 @@ def _understand(
     )
     if table is None:
         raise DataError("there is no data; name a file or a built-in table")
-    folder.spec.write_text(understanding.model_dump_json(indent=1), encoding="utf-8")
+    write_durably(folder.spec, understanding.model_dump_json(indent=1))
     recorder.view.understood(render_rows(understanding))
     recorder.record("understood", {"spec": understanding.spec.to_json()})
     for text in (*understanding.notices, *table.repairs):
@@ -110,14 +114,14 @@ def _inspect(
     resolved = resolve(understanding, evidence)
     frame = table.frame.drop(columns=understanding.spec.data.features_exclude or [], errors="ignore")
     card = inspect(frame, target=resolved.target, task=resolved.task, name=table.name, images=table.images)
-    folder.card.write_text(card.model_dump_json(indent=1), encoding="utf-8")
+    write_durably(folder.card, card.model_dump_json(indent=1))
     return resolved, card
 
 
 def _inspect_series(folder: RunFolder, understanding: Understanding, table: Table) -> tuple[Resolved, DataCard]:
     found = find_series(understanding, table.frame)
     card = inspect(found.frame, target=found.framing.target, task="regression", name=table.name)
-    folder.card.write_text(card.model_dump_json(indent=1), encoding="utf-8")
+    write_durably(folder.card, card.model_dump_json(indent=1))
     return resolve_series(found), card
 
 
@@ -192,7 +196,5 @@ def class_kind(target: pd.Series) -> str:
 
 
 def write_json(path: Path, value: Mapping[str, Any] | list[Any]) -> None:
-    """Write a JSON file, whole or not at all: what a full disk or a kill leaves is the file that was there before."""
-    fresh = path.with_name(path.name + ".part")
-    fresh.write_text(json.dumps(value, indent=1, default=str), encoding="utf-8")
-    fresh.replace(path)
+    """Write a JSON file, whole or not at all: what a cut of the power leaves is this file or the one before it."""
+    write_durably(path, json.dumps(value, indent=1, default=str))

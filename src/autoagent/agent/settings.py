@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from autoagent.durable import sync_path, write_durably
 from autoagent.errors import RunFolderError
 from autoagent.runs.folder import RunFolder
 
@@ -48,8 +49,8 @@ class Settings(BaseModel):
 
 def write_settings(folder: RunFolder, settings: Settings, request: str) -> None:
     """Write the settings and the request as typed."""
-    folder.request.write_text(request, encoding="utf-8")
-    folder.settings.write_text(settings.model_dump_json(indent=1), encoding="utf-8")
+    write_durably(folder.request, request)
+    write_durably(folder.settings, settings.model_dump_json(indent=1))
 
 
 def read_settings(folder: RunFolder) -> tuple[Settings, str]:
@@ -75,6 +76,8 @@ def keep_frame(folder: RunFolder, frame: pd.DataFrame) -> None:
         if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True).startswith("mixed"):
             plain.isetitem(place, column.map(str, na_action="ignore").array)
     plain.to_parquet(folder.root / INPUT, index=False)
+    sync_path(folder.root / INPUT)
+    sync_path(folder.root)
 
 
 def source_of(folder: RunFolder, settings: Settings) -> str | Path:

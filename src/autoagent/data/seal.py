@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from autoagent.data.images.source import ImageSource
 from autoagent.data.images.store import ARRAYS, FACTS, check_sealed, rooted, write_images
 from autoagent.data.splits import Split
 from autoagent.data.table import Role, Task
+from autoagent.durable import write_durably
 from autoagent.errors import RunFolderError
 
 Folds = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
@@ -81,7 +81,7 @@ def write_split(
         "n_folds": len(split.folds),
         "test_sha256": sealed_hash(run),
     }
-    _write_whole(run / "split.json", json.dumps(facts, indent=1))
+    write_durably(run / "split.json", json.dumps(facts, indent=1), mode=0o600)
 
 
 def read_folds(data: Path) -> Folds:
@@ -127,7 +127,7 @@ def open_sealed(run: Path, *, model_sha256: str) -> tuple[pd.DataFrame, NDArray[
         if before not in (None, model_sha256):
             raise RunFolderError(f"the test split of {run.name} was already opened for another model")
         if before is None:
-            _write_whole(record, json.dumps({"model_sha256": model_sha256}))
+            write_durably(record, json.dumps({"model_sha256": model_sha256}), mode=0o600)
     expected = json.loads((run / "split.json").read_text(encoding="utf-8"))["test_sha256"]
     if sealed_hash(run) != expected:
         raise RunFolderError(f"the sealed test split of {run.name} was changed")
@@ -144,13 +144,3 @@ def _opened_for(record: Path) -> str | None:
         return None
     model = content.get("model_sha256") if isinstance(content, dict) else None
     return model if isinstance(model, str) and model else None
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file so that a kill leaves the old one or the new one, never a part."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with os.fdopen(os.open(fresh, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import threading
 import time
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from autoagent.durable import write_durably
 from autoagent.errors import AutoAgentError, LLMError, RunFolderError
 from autoagent.llm.client import LLM
 from autoagent.llm.messages import Reply, Request
@@ -102,7 +102,7 @@ class RecordingLLM:
         """Leave a note of the most that a call can cost while it is under way: a kill must not make it free."""
         path = self.folder / f"call-{secrets.token_hex(4)}{_PENDING}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(most), encoding="utf-8")
+        write_durably(path, json.dumps(most))
         try:
             yield
         except AutoAgentError:  # anything else, like a kill, leaves it unknown what was billed
@@ -193,9 +193,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _write_whole(path: Path, record: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(record, file, ensure_ascii=False, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_durably(path, json.dumps(record, ensure_ascii=False, indent=1))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from autoagent.durable import sync_path
 from autoagent.errors import RunFolderError
 from autoagent.runs.disk import explained
 from autoagent.runs.versions import upgrade
@@ -140,6 +141,7 @@ def create_run(out: Path, request: str, *, today: date | None = None, token: str
     root = out / f"{day}-{slug(request)}-{token or secrets.token_hex(3)}"
     try:
         root.mkdir(parents=True, exist_ok=False)
+        sync_path(out)
     except OSError as error:
         raise RunFolderError(f"cannot make the run folder {str(root)!r}: {error.strerror}") from error
     return RunFolder(root)

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from autoagent.durable import sync_path
 from autoagent.errors import RunFolderError
 from autoagent.runs.disk import advice, sentence
 from autoagent.runs.versions import MIGRATIONS, VERSION, Migrations, upgrade
@@ -64,8 +65,11 @@ class Journal:
     def __init__(self, path: Path, *, now: Callable[[], str] = utc_now) -> None:
         self._path = path
         self._now = now
-        self.events, self._size = _read(path, VERSION, MIGRATIONS) if path.exists() else ([], 0)
+        fresh = not path.exists()
+        self.events, self._size = ([], 0) if fresh else _read(path, VERSION, MIGRATIONS)
         self._file = path.open("ab", buffering=0)
+        if fresh:
+            sync_path(path.parent)
         if self._file.seek(0, os.SEEK_END) != self._size:
             self._file.truncate(self._size)
             os.fsync(self._file.fileno())

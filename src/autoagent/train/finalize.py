@@ -23,6 +23,7 @@ from autoagent.data.interval import bootstrap_interval
 from autoagent.data.metrics import METRICS, raw
 from autoagent.data.seal import open_sealed
 from autoagent.data.table import Task
+from autoagent.durable import write_durably
 from autoagent.errors import AutoAgentError, DataError
 from autoagent.forecasting import is_forecaster
 from autoagent.inference import InputError, Model
@@ -226,9 +227,7 @@ def run_step(message: Mapping[str, Any]) -> int:
 
 
 def _write(path: Path, facts: Mapping[str, Any]) -> None:
-    fresh = path.with_name(f".{path.name}.tmp")
-    fresh.write_text(json.dumps(facts, indent=1, allow_nan=False), encoding="utf-8")
-    fresh.replace(path)
+    write_durably(path, json.dumps(facts, indent=1, allow_nan=False))
 
 
 if __name__ == "__main__":

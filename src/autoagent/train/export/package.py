@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from autoagent import forecasting, inference, windows
+from autoagent.durable import sync_path, sync_tree
 from autoagent.errors import RunFolderError
 
 _REQUIREMENTS = "numpy>=1.26\npandas>=2.2\nonnxruntime>=1.20\n"
@@ -60,6 +61,7 @@ def assemble(
     (building / "requirements.txt").write_text(_REQUIREMENTS + _FOR_IMAGES * images, encoding="utf-8")
     for name, module in (_SERIES_SCRIPTS if series else _SCRIPTS).items():
         shutil.copyfile(str(module.__file__), building / name)
+    sync_tree(building)
     _put_in_place(building, out)
     return facts
 
@@ -177,6 +179,7 @@ def _put_in_place(building: Path, out: Path) -> None:
     if out.exists():
         out.rename(old)
     building.rename(out)
+    sync_path(out.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
