@@ -11,6 +11,7 @@ import argparse
 import csv
 import difflib
 import functools
+import hashlib
 import io
 import itertools
 import json
@@ -33,6 +34,7 @@ Codes = NDArray[np.int64]
 Matrix = NDArray[np.float32]
 
 FORMAT = 1
+SUMS = "SHA256SUMS"  # of the files of a delivered folder, as the tool sha256sum writes and checks them
 NUMBER_LIMIT = 1e30  # larger numbers are read as this: squares stay finite, and it is a float32
 SCALED_LIMIT = 100.0  # of standardised numbers, so that one odd cell cannot outweigh a whole row
 DATE_FIELDS = ("year", "month", "day", "weekday", "hour", "epoch_days")
@@ -564,6 +566,70 @@ _STEPS: dict[str, Callable[[Mapping[str, Any], bool], Step]] = {
 }
 
 
+_COPY_AGAIN = "copy the folder again from where it was delivered, or restore it from a backup"
+_SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+
+
+def check_files(folder: Path) -> bool:
+    """Compare the delivered files with their hashes; other files in the folder are not looked at.
+
+    Returns:
+        False where there are no hashes, as in folders that were delivered before there were any.
+
+    Raises:
+        InputError: files are missing or were changed, or the hashes cannot be read; names each.
+    """
+    listed = folder / SUMS
+    if not listed.is_file():
+        return False
+    faults = list[str]()
+    for line in _read_text(listed).splitlines():
+        found = _SUM.fullmatch(line)
+        path = Path(found[2]) if found else Path("..")
+        if found is None or path.is_absolute() or ".." in path.parts:
+            raise InputError(f"{str(listed)!r} is damaged at {line[:80]!r}; {_COPY_AGAIN}")
+        if not (folder / path).is_file():
+            faults.append(f"{found[2]!r} is missing")
+        elif file_sha256(folder / path) != found[1]:
+            faults.append(f"{found[2]!r} was changed since delivery")
+    if faults:
+        more = [f"and {len(faults) - _MAX_FAULTS} more"] * (len(faults) > _MAX_FAULTS)
+        mine = f"If a change is yours, write the file's new sha256 into {SUMS}"
+        raise InputError(f"{str(folder)!r}: {', '.join([*faults[:_MAX_FAULTS], *more])}; {_COPY_AGAIN}. {mine}")
+    return True
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file in hexadecimal.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror}; {_COPY_AGAIN}") from error
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error}; {_COPY_AGAIN}") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    text = _read_text(path)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{str(path)!r} is no JSON: {error}; {_COPY_AGAIN}") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{str(path)!r} holds no object; {_COPY_AGAIN}")
+    return value
+
+
 class Model:
     """A delivered model.
 
@@ -574,10 +640,13 @@ class Model:
     """
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
-        self.facts: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        summed = check_files(folder)
+        self.facts: dict[str, Any] = _read_json(folder / "model.json")
         if self.facts.get("format") != FORMAT:
             raise InputError(f"model format {self.facts.get('format')!r} is not {FORMAT}; use its own predict.py")
-        self.schema: dict[str, Any] = json.loads((folder / "schema.json").read_text(encoding="utf-8"))
+        if self.facts.get("sums") and not summed:
+            raise InputError(f"{str(folder / SUMS)!r} is missing, so the model cannot be checked; {_COPY_AGAIN}")
+        self.schema: dict[str, Any] = _read_json(folder / "schema.json")
         self.classes_ = _classes(self.facts["classes"], self.facts["class_kind"])
         self._recipes: dict[str, Recipe] = {}
         self._members = [
@@ -587,13 +656,17 @@ class Model:
 
     @classmethod
     def load(cls, folder: str | Path, *, threads: int = 1) -> Self:
-        """Load a delivered folder; ``threads`` is for large batches, one row is fastest with 1."""
+        """Load a delivered folder; ``threads`` is for large batches, one row is fastest with 1.
+
+        Raises:
+            InputError: a file is missing, was changed since delivery, or cannot be read.
+        """
         return cls(Path(folder), threads=threads)
 
     def _part(self, folder: Path, name: str, threads: int) -> tuple[str, Any]:
         shared = self.facts.get("recipes", {}).get(name, name)
         if shared not in self._recipes:
-            self._recipes[shared] = Recipe(json.loads((folder / shared / "recipe.json").read_text(encoding="utf-8")))
+            self._recipes[shared] = Recipe(_read_json(folder / shared / "recipe.json"))
         return shared, _open_session(folder / name / "model.onnx", threads)
 
     def predict(self, frame: pd.DataFrame) -> NDArray[Any]:

@@ -17,7 +17,7 @@ from autoagent.agent.sitting import Sitting, forget, raise_for_failure
 from autoagent.data.readers import BUILTIN
 from autoagent.errors import RunFolderError, UserError
 from autoagent.forecasting import Forecaster, is_forecaster
-from autoagent.inference import Model
+from autoagent.inference import InputError, Model
 from autoagent.llm.client import LLM
 from autoagent.llm.connect import connect
 from autoagent.llm.prices import Price, Priced, parse_price, price_of
@@ -196,14 +196,17 @@ def load(path: str | Path) -> Model:
     """Load the model of a run folder or of a delivered ``model/`` folder.
 
     Raises:
-        RunFolderError: there is no model.
+        RunFolderError: there is no model, or a file of it is missing or was changed since delivery.
     """
     root = Path(path)
     folder = root if (root / "model.json").is_file() else root / "model"
     if not (folder / "model.json").is_file():
         raise RunFolderError(f"{str(path)!r} holds no model; give a run folder or its model folder")
-    model = Model.load(folder)
-    return Forecaster.load(folder) if is_forecaster(model.facts) else model
+    try:
+        model = Model.load(folder)
+        return Forecaster.load(folder) if is_forecaster(model.facts) else model
+    except InputError as error:
+        raise RunFolderError(str(error)) from error
 
 
 def _sit(sitting: Sitting) -> Result:

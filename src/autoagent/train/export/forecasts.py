@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from autoagent.data.series import measures
 from autoagent.errors import DataError
 from autoagent.forecasting import HISTORY, Forecaster, intervals
 from autoagent.inference import Model
+from autoagent.train.export.package import add_file
 from autoagent.windows import LAG, NAIVE, NAME, ORIGIN, SHIFT, STEP, UNIT
 
 Array = NDArray[np.float64]
@@ -58,7 +58,7 @@ def test_facts(
     The interval resamples whole windows: the steps of one are not independent.
     """
     if (run / "sealed" / HISTORY).is_file():
-        shutil.copyfile(run / "sealed" / HISTORY, run / "model" / HISTORY)
+        add_file(run / "sealed" / HISTORY, run / "model")
     unit = frame[UNIT].to_numpy()
     naive = frame[SHIFT].to_numpy() + unit * frame[NAIVE].to_numpy()
     around = intervals(np.array(model.facts["intervals"]["offsets"]), frame[STEP].to_numpy(), unit, prediction)

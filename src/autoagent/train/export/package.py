@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from autoagent import forecasting, inference, windows
-from autoagent.durable import sync_path, sync_tree
+from autoagent.durable import sync_path, sync_tree, write_durably
 from autoagent.errors import RunFolderError
 
 _REQUIREMENTS = "numpy>=1.26\npandas>=2.2\nonnxruntime>=1.20\n"
@@ -49,7 +49,7 @@ def assemble(
     building = out.with_name(f".{out.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
-    facts = {"format": inference.FORMAT, **{name: meta[name] for name in _FACTS}}
+    facts = {"format": inference.FORMAT, "sums": inference.SUMS, **{name: meta[name] for name in _FACTS}}
     facts |= _copy_members(members, building)
     series = meta.get("framing")
     if series:
@@ -61,9 +61,26 @@ def assemble(
     (building / "requirements.txt").write_text(_REQUIREMENTS + _FOR_IMAGES * images, encoding="utf-8")
     for name, module in (_SERIES_SCRIPTS if series else _SCRIPTS).items():
         shutil.copyfile(str(module.__file__), building / name)
+    files = [path.relative_to(building).as_posix() for path in building.rglob("*") if path.is_file()]
+    _write_sums(building, {name: inference.file_sha256(building / name) for name in files})
     sync_tree(building)
     _put_in_place(building, out)
     return facts
+
+
+def add_file(source: Path, out: Path) -> None:
+    """Copy one more file into a delivered folder, and its hash into the list of them where there is one.
+
+    Args:
+        source: the file; it keeps its name, and one of that name is replaced.
+        out: the delivered folder.
+    """
+    write_durably(out / source.name, source.read_bytes())
+    if not (out / inference.SUMS).is_file():  # delivered by a release that wrote none
+        return
+    lines = (out / inference.SUMS).read_text(encoding="utf-8").splitlines()
+    known = {line[66:]: line[:64] for line in lines}
+    _write_sums(out, {**known, source.name: inference.file_sha256(out / source.name)})
 
 
 def parts_of(trial: Path) -> list[Path]:
@@ -181,6 +198,11 @@ def _put_in_place(building: Path, out: Path) -> None:
     building.rename(out)
     sync_path(out.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_sums(folder: Path, sums: Mapping[str, str]) -> None:
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
+    write_durably(folder / inference.SUMS, "".join(lines))
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
