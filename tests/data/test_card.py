@@ -47,6 +47,49 @@ def test_each_role_is_found() -> None:
     }
 
 
+_NOUNS = "phone cable lamp charger kettle speaker backpack mouse keyboard camera case headset".split()
+_VERDICTS = "awful broken useless weak slow average mixed plain good solid handy great perfect superb".split()
+_CITIES = [f"{a} {b}" for a in ("San", "New", "Fort", "Port", "Saint", "El") for b in ("Jose", "York", "Worth", "Paul")]
+
+
+def _titles(n: int) -> list[str]:
+    rng = np.random.default_rng(0)
+    forms = ("{1} {0}", "{0} is {1}!", "Not so {1}: the {0}, {2} and {3}", "{1}, {2} {0} (no {3} one)")
+    return [str(rng.choice(forms)).format(rng.choice(_NOUNS), *rng.choice(_VERDICTS, 3)) for _ in range(n)]
+
+
+@pytest.mark.parametrize("dtype", ["object", "str", "category"])
+@pytest.mark.parametrize("repeated", [0, 60])
+@pytest.mark.parametrize("beside_a_long_one", [True, False])
+def test_a_column_of_short_titles_is_text(dtype: str, repeated: int, beside_a_long_one: bool) -> None:
+    titles = [*dict.fromkeys(_titles(300))]
+    titles = [*titles, *["Five Stars"] * repeated]
+    frame = pd.DataFrame({"title": pd.Series(titles).astype(dtype)})  # type: ignore[call-overload]  # words
+    if beside_a_long_one:
+        frame["text"] = [f"the {title} came in a box and was {title}" for title in titles]
+    frame["stars"] = np.arange(len(frame)) % 5
+    roles = {c.name: c.role for c in inspect(frame, target="stars").columns}
+    assert roles.pop("title") == "text"
+    assert roles == ({"text": "text"} if beside_a_long_one else {}) | {"stars": "target"}
+
+
+@pytest.mark.parametrize(
+    ("values", "role"),
+    [
+        ([f"Customer Account {i}" for i in range(300)], "id"),
+        ([f"A/5 {i:05d}" for i in range(300)], "id"),
+        ([f"{i * 7919:08x}-{i:04x}" for i in range(300)], "id"),
+        ([f"person{i}@mail.org" for i in range(300)], "id"),
+        ([_CITIES[i % len(_CITIES)] for i in range(300)], "categorical"),
+        ([_VERDICTS[i % len(_VERDICTS)] for i in range(300)], "categorical"),
+        ([*_CITIES, *[f"{city}s" for city in _CITIES]] * 3, "categorical"),
+    ],
+)
+def test_keys_and_levels_are_no_text(values: list[str], role: str) -> None:
+    frame = pd.DataFrame({"a": values, "b": np.arange(len(values)) % 7, "y": np.arange(len(values)) % 2})
+    assert inspect(frame, target="y").columns[0].role == role
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32", "Int64", "object"])
 def test_missing_and_different_values_are_counted_for_every_dtype(dtype: str) -> None:
     values = pd.Series([3, None, 3, 5, None, 7] * 5, dtype="Int64").astype(dtype)  # type: ignore[call-overload]  # words

@@ -17,7 +17,11 @@ from autoagent.errors import DataError
 MAX_CLASSES = 1000
 FEATURES = ("numeric", "categorical", "text", "date", "image")  # roles of columns that a model may use
 _UNEVEN = 5
-_TEXT_WORDS = 4.0
+_TEXT_WORDS = 4.0  # of a cell on average, from which a column of many values is text
+_SHORT_WORDS = 1.5  # the same of a column whose values mostly occur once, such as titles
+_WORD = re.compile(r"[^\W\d_]+(?:['’.&/-]?[^\W\d_]+)*[.,:;!?…\"')]*")  # letters; no digits as in codes
+_SHORT_SHARE, _SHORT_ONCE, _SHORT_PLAIN = 0.1, 0.5, 0.6  # of rows with another value, values met once, plain words
+_FEW_VALUES = 20
 _SAMPLE = 2000
 _DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 
@@ -200,9 +204,26 @@ def _text_role(dtype: object, text: pd.Series, unique: int) -> Role:
     sample = text.head(_SAMPLE)
     if _is_date(sample):
         return "date"
-    if unique > 20 and float(sample.map(lambda cell: len(str(cell).split())).mean()) >= _TEXT_WORDS:
+    if unique > _FEW_VALUES and float(sample.map(lambda cell: len(str(cell).split())).mean()) >= _TEXT_WORDS:
+        return "text"
+    if unique > _FEW_VALUES and _is_short_text(text):
         return "text"
     return "id" if unique == len(text) and unique >= 20 else "categorical"
+
+
+def _is_short_text(text: pd.Series) -> bool:
+    """Say whether cells are titles or names: of more than one word, most values once, many words without digits.
+
+    A category comes back: its values occur several times each. A key is one word, or the same words and a number.
+    """
+    counts = text.value_counts()
+    if len(counts) < _SHORT_SHARE * len(text) or float((counts == 1).mean()) < _SHORT_ONCE:
+        return False
+    words = [str(value).split() for value in counts.index[:: max(1, len(counts) // _SAMPLE)]]
+    plain = [word.lower() for row in words for word in row if _WORD.fullmatch(word.strip("\"'(*#@"))]
+    total = sum(map(len, words))
+    many = total >= _SHORT_WORDS * len(words) and len(plain) >= _SHORT_PLAIN * total
+    return many and len(set(plain)) > _FEW_VALUES
 
 
 def _is_date(sample: pd.Series) -> bool:
