@@ -48,7 +48,11 @@ def _structured(name: str, task: str, summary: str) -> MetricCard:
     return MetricCard(name, target, summary, needs="structure", tasks=(task,))
 
 
-_MODULES = {"segmentation": "segmentation_formulas"}
+_MODULES = {
+    "segmentation": "segmentation_formulas",
+    "detection": "detection_formulas",
+    "keypoints": "keypoint_formulas",
+}
 _BOTH = ("binary", "multiclass")
 _REAL = ("regression",)
 _BOTH_REAL = ("regression", "forecasting")
@@ -82,6 +86,12 @@ METRICS: Family[MetricCard] = Family(
         _structured("mean_iou", "segmentation", "Mean intersection over union of the classes that occur."),
         _structured("dice", "segmentation", "Mean Dice (F1 of pixels) of the classes that occur."),
         _structured("pixel_accuracy", "segmentation", "Share of pixels with the right class."),
+        _structured("mean_average_precision", "detection", "COCO's mAP: over IoU 0.50 to 0.95 and the classes."),
+        _structured("map_50", "detection", "Mean average precision over the classes at an IoU of 0.50."),
+        _structured("pck", "keypoints", "Share of joints at most 0.2 of the box's longer side away."),
+        _structured("pck_10", "keypoints", "Share of joints at most 0.1 of the box's longer side away."),
+        _structured("pck_05", "keypoints", "Share of joints at most 0.05 of the box's longer side away."),
+        _structured("oks_map", "keypoints", "COCO's mean average precision of figures, by keypoint similarity."),
     ],
 )
 

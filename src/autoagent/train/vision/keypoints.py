@@ -35,7 +35,8 @@ class JointTask:
     Attributes:
         model: from images ``(B, C, H, W)``, 0 to 1, to logits ``(B, J, h, w)`` of the place of each joint.
         rows: the training images.
-        joints: ``(n, J, 5)``: x, y from 0 to 1, v (0 unlabelled, 1 hidden, 2 visible), units of distance in x and y.
+        joints: ``(n, J, 5)``: x, y from 0 to 1, v (0 unlabelled, 1 hidden, 2 visible), units of distance in x and y;
+            further numbers are left as they are.
         valid: images that it is judged by.
         valid_joints: theirs.
         flip_pairs: places of left and right joints, which a mirrored image exchanges.
@@ -96,10 +97,10 @@ def distances(truth: Joints, said: Joints) -> NDArray[np.float64]:
     """Return how far each labelled joint is from where it was said to be, in its units, ``(m,)``.
 
     Args:
-        truth: ``(n, J, 5)``.
+        truth: ``(n, J, 5)``, or with a sixth number that is not looked at.
         said: ``(n, J, 3)``.
     """
-    apart = (said[:, :, :2].astype(np.float64) - truth[:, :, :2]) * truth[:, :, 3:]
+    apart = (said[:, :, :2].astype(np.float64) - truth[:, :, :2]) * truth[:, :, 3:5]
     return np.asarray(np.hypot(apart[:, :, 0], apart[:, :, 1])[truth[:, :, 2] > 0])
 
 
