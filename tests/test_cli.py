@@ -4,7 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+
+from autoagent.agent.plan import cards
+from autoagent.data.card import inspect
+from autoagent.runs.journal import Journal, read_events
+from autoagent.runs.state import fold
 
 GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = ("run", "resume", "replay", "report", "parse", "predict", "serve", "list", "doctor", "version", "bench")
@@ -127,3 +134,29 @@ def test_doctor_says_when_an_endpoint_does_not_answer() -> None:
     done = autoagent("doctor", "--llm", "http://127.0.0.1:9/v1")
     assert "Traceback" not in done.stderr
     assert "-- " in done.stdout
+
+
+def test_an_archive_of_earlier_runs_gives_the_second_trial_of_a_family(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(120, 4)), columns=list("abcd"))
+    table["won"] = np.where(table["a"] * table["b"] > 0, "yes", "no")
+    table.to_csv(tmp_path / "new.csv", index=False)
+    earlier = tmp_path / "earlier" / "run"
+    earlier.mkdir(parents=True)
+    card = inspect(table.rename(columns=dict(zip("abcd", "wxyz", strict=True))), target="won")
+    (earlier / "card.json").write_text(card.model_dump_json(), encoding="utf-8")
+    known = cards()["svm"].space.check({"C": 37.0})
+    with Journal(earlier / "journal.jsonl") as journal:
+        for number, (source, config, score) in enumerate([("default", {}, 0.6), ("sampler", known, 0.9)]):
+            about = {"trial": number, "family": "svm", "config": config, "source": source}
+            journal.append("proposed", about)
+            scores = {"score": score, "fold_scores": [score - 0.01, score, score + 0.01 * (1 + number)]}
+            rest = {"seconds": 1.0, "predict_s": 0.1, "model_bytes": 9, "saved": False, "error": None}
+            journal.append("finished", {"trial": number, "status": "ok"} | scores | rest)
+    words = ("predict won, accuracy, only an svm", "--max-trials", "3", "--workers", "1")
+    done = autoagent("run", "new.csv", *words, "--archive", "earlier", at=tmp_path)
+    assert done.returncode == 0, done.stderr
+    run = next((tmp_path / "runs").glob("*/journal.jsonl"))
+    assert "svm tries early what was best in run" in (run.parent / "plan.json").read_text(encoding="utf-8")
+    assert [t.config for t in fold(read_events(run)).history() if t.family == "svm"][1] == known
+    _refused(autoagent("run", "new.csv", *words, "--archive", "nowhere", at=tmp_path), "no folder of earlier runs")

@@ -89,6 +89,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     workers: Annotated[int | None, typer.Option(help="Processes that fit models; one per core.")] = None,
     sampler: Annotated[str, typer.Option(help="See autoagent list samplers.")] = "agent",
     repeats: Annotated[bool, typer.Option("--repeats", help="Refold the best when nothing gains any more.")] = False,
+    archive: Annotated[str, typer.Option(help="Folder of earlier runs to learn from, or none.")] = "none",
     code: Annotated[bool, typer.Option("--code", help="Let the model write code for trainings.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; stop when something is missing.")] = False,
 ) -> None:
@@ -98,7 +99,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     options: dict[str, Any] = {"llm": llm, "budget": budget, "max_cost": max_cost, "max_trials": max_trials}
     options["price"] = price
     options |= {"seed": seed, "out": out, "workers": workers, "sampler": sampler, "repeats": repeats}
-    options["code"] = code
+    options |= {"code": code, "archive": None if archive == "none" else archive}
     began: float | None = BEGAN
     while True:
         try:

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from autoagent.errors import RunFolderError
 from autoagent.runs.journal import Journal
 from autoagent.runs.state import TrialRecord
-from autoagent.search.archive import distance, is_same, read_archive, warm_starts, with_known
+from autoagent.search.archive import distance, is_same, known_starts, read_archive, warm_starts, with_known
 from autoagent.search.proposer import Arm, Proposer, View
 from autoagent.search.samplers.portfolio import build
 from autoagent.space import Config, Float, Param, Space
@@ -118,3 +119,40 @@ def test_at_most_two_configurations_come_from_the_archive(runs: Path) -> None:
             for t in archive[0].trials[:30]
         )
     assert len(warm_starts(card(1000, 11, names="z"), archive, dict.fromkeys(("svm", "linear", "knn"), SPACE))) == 2
+
+
+def test_a_score_of_zero_is_a_score(tmp_path: Path) -> None:
+    def trial(number: int, source: str, score: float, c: float) -> TrialRecord:
+        folds = (score - 0.01, score, score + 0.01 + 0.001 * number)
+        return TrialRecord(number, "svm", {"C": c, "gamma": 1.0}, source, "ok", score, folds)
+
+    losses = [trial(0, "default", -0.5, 1.0), trial(1, "sampler", -0.2, 10.0), trial(2, "sampler", 0.0, 100.0)]
+    write(tmp_path / "losses", card(1000, 12), losses)
+    found = warm_starts(card(1000, 11, names="z"), read_archive(tmp_path), {"svm": SPACE})
+    assert [known.config["C"] for known in found] == [100.0]
+
+
+def test_a_run_itself_may_be_the_archive_and_what_is_no_card_is_passed_over(runs: Path) -> None:
+    write(runs / "foreign", {"title": "not a card of data"}, search(peak(1.0, 1.0), 3))
+    assert [run.name for run in read_archive(runs)] == ["first"]
+    assert [run.name for run in read_archive(runs / "first")] == ["first"]
+
+
+def test_an_archive_that_is_not_there_is_refused_and_one_that_says_nothing_says_so(runs: Path) -> None:
+    reasons: list[str] = []
+    with pytest.raises(RunFolderError, match="no folder of earlier runs"):
+        known_starts(card(1000, 11, names="z"), str(runs / "nowhere"), {"svm": SPACE}, reasons)
+    assert known_starts(card(200_000, 90, names="z"), str(runs), {"svm": SPACE}, reasons) == {}
+    assert "says nothing" in reasons[-1]
+    assert "svm" in known_starts(card(1000, 11, names="z"), str(runs), {"svm": SPACE}, reasons)
+    assert "was best in first" in reasons[-1]
+
+
+def test_folders_of_images_are_other_data_where_they_share_no_class() -> None:
+    def images(*classes: str) -> dict[str, Any]:
+        share = {name: 1.0 / len(classes) for name in classes}
+        return card(900, 1, task="multiclass", names="image") | {"image_side": 32, "target_summary": share}
+
+    assert is_same(images("rose", "tulip", "daisy"), images("rose", "tulip"))
+    assert not is_same(images("rose", "tulip", "daisy"), images("cat", "dog", "cow"))
+    assert distance(images("rose", "tulip", "daisy"), images("cat", "dog", "cow")) == 0.0

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autoagent.errors import AutoAgentError
+from autoagent.errors import AutoAgentError, RunFolderError
 from autoagent.runs.folder import RunFolder
 from autoagent.runs.journal import read_events
 from autoagent.runs.state import TrialRecord, fold
@@ -24,6 +24,7 @@ _FAR = 1.5  # runs on data that is farther away say nothing
 _NEAREST = 3
 _MOST = 2  # configurations of the archive in a run, so that evidence which misleads costs no more trials
 _GAIN = 1.0  # standard errors by which a configuration must have beaten its family's default
+_NEEDED = {"task", "n_rows", "columns", "target", "target_summary"}  # keys of a data card that are compared
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,19 @@ class Known:
 
 
 def read_archive(folder: Path) -> list[Earlier]:
-    """Return the runs below a folder that have a data card and ended trials; damaged ones are passed over."""
+    """Return the runs below a folder, or the one that it is, with a data card and ended trials.
+
+    Damaged ones are passed over.
+    """
     found = []
-    for path in sorted(folder.glob("*/card.json")):
+    for path in sorted([*folder.glob("card.json"), *folder.glob("*/card.json")]):
         run = RunFolder(path.parent)
         try:
             card = json.loads(path.read_text(encoding="utf-8"))
             trials = fold(read_events(run.journal)).history()
         except (OSError, ValueError, AutoAgentError):
             continue
-        if trials and isinstance(card, dict):
+        if trials and isinstance(card, dict) and card.keys() >= _NEEDED:
             found.append(Earlier(path.parent.name, card, trials))
     return found
 
@@ -78,9 +82,21 @@ def read_archive(folder: Path) -> list[Earlier]:
 def known_starts(
     card: Mapping[str, Any], folder: str, spaces: Mapping[str, Space], reasons: list[str]
 ) -> dict[str, Config]:
-    """Return by family what the runs below a folder found on similar data, and add to the reasons where it is from."""
-    found = warm_starts(card, read_archive(Path(folder)), spaces)
+    """Return by family what the runs below a folder found on similar data, and add to the reasons where it is from.
+
+    Raises:
+        RunFolderError: there is no such folder.
+    """
+    if not Path(folder).is_dir():
+        raise RunFolderError(
+            f"no folder of earlier runs at {folder!r}; name one, such as 'runs', or leave the archive out"
+        )
+    archive = read_archive(Path(folder))
+    found = warm_starts(card, archive, spaces)
     reasons += [f"{one.family} tries early what was best in {one.run}, on similar data" for one in found]
+    if not found:
+        others = sum(not is_same(card, run.card) for run in archive)
+        reasons.append(f"{folder} says nothing: of its {others} runs on other data none is near with a clear gain")
     return {one.family: one.config for one in found}
 
 
@@ -122,7 +138,12 @@ def distance(first: Mapping[str, Any], second: Mapping[str, Any]) -> float:
 
 
 def is_same(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    """Say whether two cards are of the same data, or of parts of it: the same columns with the same target."""
+    """Say whether two cards are of the same data, or of parts of it: the same columns with the same target.
+
+    Folders of images all have the same columns; they are other data only where they share no class.
+    """
+    if first.get("image_side") and second.get("image_side") and first["task"] != "regression":
+        return not set(first["target_summary"]).isdisjoint(second["target_summary"])
     names = [sorted(str(column["name"]) for column in card["columns"]) for card in (first, second)]
     return names[0] == names[1] and first["target"] == second["target"]
 
@@ -143,7 +164,7 @@ def _best_of(run: Earlier, family: str, space: Space, away: float) -> Known | No
     default = next((trial for trial in whole if trial.source == "default"), None)
     if default is None:
         return None
-    best = max(whole, key=lambda trial: trial.score or -math.inf)
+    best = max(whole, key=lambda trial: -math.inf if trial.score is None else trial.score)
     gain = ((best.score or 0.0) - (default.score or 0.0)) / max(_standard_error(best, default), 1e-12)
     try:
         config = space.check(best.config)
