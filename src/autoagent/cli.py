@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -35,7 +35,6 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder, its
 OutOption = Annotated[Path, typer.Option("--out", help="Where run folders are.")]
 LLMOption = Annotated[str, typer.Option("--llm", help="none, openai:MODEL, or the URL of a compatible server.")]
 RUNS = Path("runs")
-_FORMULA_STARTS = ("=", "+", "@", "\t", '"=', '"+', '"@', '"\t')  # not "-": most predicted numbers below 0 begin so
 BEGAN = time.monotonic()  # a budget counts from here, so that slow imports do not come on top
 
 
@@ -70,6 +69,7 @@ def main() -> None:
         show = getattr(error, "show", None)  # a usage error of the command-line library
         if not callable(show):
             raise
+        error.message = _plain(str(getattr(error, "message", "")))  # type: ignore[attr-defined]  # it has one
         show()
         raise SystemExit(2) from None
     raise SystemExit(code if isinstance(code, int) else 0)
@@ -148,7 +148,7 @@ def report(run: RunArgument, out: OutOption = RUNS) -> None:
     from autoagent.report.html import write_report
     from autoagent.runs.folder import open_run
 
-    typer.echo(write_report(open_run(_find(run, out))))
+    typer.echo(_plain(str(write_report(open_run(_find(run, out))))))
 
 
 @app.command()
@@ -164,7 +164,7 @@ def parse(
 
     understanding, _, _ = read_request(request, data, llm=connect(llm))
     if as_json:
-        typer.echo(json.dumps(understanding.spec.to_json(), indent=1, ensure_ascii=False))
+        typer.echo(_plain(json.dumps(understanding.spec.to_json(), indent=1, ensure_ascii=False), json.dumps))
     else:
         _table(["field", "value", "because you wrote"], render_rows(understanding))
         for text in (*understanding.assumptions, *understanding.notices):
@@ -186,17 +186,15 @@ def predict(
 ) -> None:
     """Predict new rows with a run's model; forecast the series of a history, or from the end of the data."""
     from autoagent.agent.predicting import predict_file
+    from autoagent.inference import InputError, write_answers
 
     table, notes = predict_file(_find(run, out), rows, lenient=lenient)
+    try:
+        notes += write_answers(table, output)
+    except InputError as error:
+        raise UserError(str(error)) from error
     for text in notes:
         _say(f"note: {text}")
-    text = table.to_csv(index=False)
-    if any(line.startswith(_FORMULA_STARTS) for line in text.splitlines()[1:]):
-        _say("note: some labels begin like a formula; import the file as text if you open it in a spreadsheet")
-    if output is None:
-        typer.echo(_plain(text) if sys.stdout.isatty() else text, nl=False)
-    else:
-        output.write_text(text, encoding="utf-8", newline="")
 
 
 @app.command()
@@ -291,8 +289,8 @@ def _show_result(result: Result) -> None:
     for row in result.limits:
         sign = ">=" if row.get("at_least") else "<="
         mark = "✓" if row["ok"] else "✗"
-        typer.echo(f"{mark} {row['key']}: {_short(row['measured'])} ({sign} {_short(row['limit'])})")
-    typer.echo(f"model:  {result.folder.model}\nreport: {result.report}")
+        typer.echo(f"{mark} {_plain(str(row['key']))}: {_short(row['measured'])} ({sign} {_short(row['limit'])})")
+    typer.echo(_plain(f"model:  {result.folder.model}\nreport: {result.report}"))
     if result.was_interrupted:
         _say("You stopped the search; this is the best until then.")
         raise typer.Exit(130)
@@ -328,6 +326,6 @@ def _say(text: str) -> None:
     typer.echo(_plain(text), err=True)
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, spell: Callable[[str], str] = repr) -> str:
     """Return text that cannot steer a terminal: control characters are shown, not sent."""
-    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+    return "".join(char if char.isprintable() or char == "\n" else spell(char)[1:-1] for char in text)

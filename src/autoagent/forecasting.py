@@ -17,10 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 if TYPE_CHECKING or __package__:
-    from autoagent.inference import InputError, Model, read_rows
+    from autoagent.inference import InputError, Model, read_rows, visible, write_answers
     from autoagent.windows import STEP, TIME, UNIT, Framing, Series, WindowError, last_rows, level, read_series
 else:  # alone in the delivered folder
-    from inference import InputError, Model, read_rows
+    from inference import InputError, Model, read_rows, visible, write_answers
     from windows import STEP, TIME, UNIT, Framing, Series, WindowError, last_rows, level, read_series
 
 HISTORY = "history.csv"
@@ -146,11 +146,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         model = Forecaster.load(options.model, threads=options.threads)
         table, notes = model.forecast_with_notes(None if options.history is None else read_rows(options.history))
+        notes += write_answers(shown(table), options.output)
     except InputError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(visible(f"error: {error}\n"))
         return 2
-    sys.stderr.writelines(f"note: {note}\n" for note in notes)
-    shown(table).to_csv(options.output or sys.stdout, index=False)
+    sys.stderr.writelines(visible(f"note: {note}\n") for note in notes)
     return 0
 
 

@@ -947,6 +947,47 @@ def answer(model: Model, frame: pd.DataFrame) -> pd.DataFrame:
     return values
 
 
+def visible(text: str) -> str:
+    """Return text that cannot steer a terminal: what does not print is spelt out, line ends stay."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
+def write_answers(table: pd.DataFrame, output: Path | None) -> list[str]:
+    """Write answers as CSV, as they are; on a terminal, without what could steer it.
+
+    Args:
+        table: the answers.
+        output: the file; standard output where None.
+
+    Returns:
+        A note where texts would be formulas in a spreadsheet.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    text = table.to_csv(index=False, lineterminator="\n")
+    if output is None:
+        sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
+    else:
+        try:
+            output.write_text(text, encoding="utf-8", newline="")
+        except OSError as error:
+            raise InputError(f"{str(output)!r} cannot be written: {error.strerror}") from error
+    texts = table.select_dtypes(exclude=["number", "bool"])
+    cells = itertools.chain(table.columns, *(texts.iloc[:, i].unique() for i in range(texts.shape[1])))
+    found = next((cell for cell in cells if isinstance(cell, str) and _is_formula(cell)), None)
+    note = f"{found!r} begins like a formula; import the file as text if you open it in a spreadsheet"
+    return [] if found is None else [note]
+
+
+# Also after a separator: spreadsheets of some languages divide at semicolons.
+_FORMULA = re.compile(r"(?:^|[;,\t\r\n])[\s\"']*[=+@\t\r\uff1d\uff0b\uff20\uff0d-]")
+
+
+def _is_formula(cell: str) -> bool:
+    return _FORMULA.search(cell) is not None and np.isnan(_number(cell))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Predict the rows of a file."""
     parser = argparse.ArgumentParser(description="Predict the rows of a file with the model beside this script.")
@@ -960,12 +1001,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         model = Model.load(options.model, threads=options.threads)
         rows = read_rows(options.rows, column=image_column(model.facts["roles"]))
         notes = model.check(rows, lenient=options.lenient)
-        table = answer(model, rows)
+        notes += write_answers(answer(model, rows), options.output)
     except InputError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(visible(f"error: {error}\n"))
         return 2
-    sys.stderr.writelines(f"note: {note}\n" for note in notes)
-    table.to_csv(options.output or sys.stdout, index=False)
+    sys.stderr.writelines(visible(f"note: {note}\n") for note in notes)
     return 0
 
 

@@ -17,6 +17,7 @@ from autoagent.data.table import Table
 from autoagent.llm.ask import ask
 from autoagent.llm.client import LLM
 from autoagent.runs.budget import tighter
+from autoagent.runs.folder import check_request
 
 _LONGEST_S = 120.0  # that a language model may take to read the request
 _SHARE = 1 / 3  # of a stated time; the rules' reading stands when it is over
@@ -38,7 +39,9 @@ def read_request(
 
     Raises:
         DataError: the data cannot be read.
+        RequestError: the text is no Unicode.
     """
+    check_request(text)
     table = None if data is None else read_table(data)
     evidence = DataEvidence() if table is None else _evidence(table)
     if llm is None:

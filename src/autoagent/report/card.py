@@ -48,7 +48,8 @@ def _command(record: RunRecord) -> str:
 def inert(text: str) -> str:
     """Return ``text`` on one line with all that Markdown or HTML would act on escaped."""
     plain = one_line(text, 500).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKS.sub(r"\\\1", plain).replace("://", ":&#47;&#47;").replace("www.", "www&#46;")
+    marked = _MARKS.sub(r"\\\1", plain).replace("://", ":&#47;&#47;").replace("www.", "www&#46;")
+    return marked.replace("@", "&#64;").replace("$", "&#36;")  # addresses and mentions; mathematics
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from autoagent.report import plots
 from autoagent.report.reading import RunRecord, read_curve
 from autoagent.report.training import optim_state
-from autoagent.report.wording import config_text, duration, one_line, score
+from autoagent.report.wording import config_text, duration, one_line, score, visible
 from autoagent.runs.state import TrialRecord
 
 _COLOURS = 10
@@ -188,8 +188,9 @@ def safe_svg(text: str) -> Markup:
     Raises:
         ValueError: it holds anything but shapes and text, so it does not belong on the page.
     """
+    shown = visible(text)  # controls are not even XML
     try:
-        root = ElementTree.fromstring(text)
+        root = ElementTree.fromstring(shown)
     except ElementTree.ParseError as error:
         raise ValueError(f"not well-formed ({error})") from error
     for element in root.iter():
@@ -197,7 +198,7 @@ def safe_svg(text: str) -> Markup:
         active = [name for name in element.attrib if name.lower().startswith("on") or name.lower().endswith("href")]
         if tag not in _SAFE_TAGS or active:
             raise ValueError(f"it holds {tag!r} with {active!r}")
-    return Markup(text)  # only shapes and text, checked above
+    return Markup(shown)  # only shapes and text, checked above
 
 
 def _dot(record: RunRecord, trial: TrialRecord, colour: int) -> plots.Dot:

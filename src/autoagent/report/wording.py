@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 
-# Controls, escape, bidirectional overrides, zero-width marks and lone surrogates: shown by their number, never sent on.
-_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 NONE = "–"
 
 
 def visible(text: str) -> str:
-    """Return ``text`` with every control or direction character spelt out; tabs and line ends stay."""
-    return _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    """Return ``text`` with every control, direction or invisible character spelt out; tabs and line ends stay."""
+    return text if text.isprintable() else "".join(map(_seen, text))
+
+
+def _seen(char: str) -> str:
+    """Spell out controls, formats (but for the joiners, which scripts and emoji need), separators and surrogates."""
+    if char in "\t\n\u200c\u200d" or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+        return char
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
 
 
 def one_line(text: str, limit: int = 200) -> str:

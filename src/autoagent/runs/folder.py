@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 
 from autoagent.durable import sync_path
-from autoagent.errors import RunFolderError
+from autoagent.errors import RequestError, RunFolderError
 from autoagent.runs.disk import explained
 from autoagent.runs.versions import upgrade
 
@@ -131,12 +131,27 @@ class RunFolder:
             yield
 
 
+def check_request(text: str) -> None:
+    """Refuse a request that is no Unicode text, such as bytes of another encoding that a shell handed on.
+
+    Raises:
+        RequestError: it says which character.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        where = f"character {error.start + 1} ({text[error.start]!r})"
+        raise RequestError(f"the request is no UTF-8 text at {where}; type it again, or set a UTF-8 locale") from None
+
+
 def create_run(out: Path, request: str, *, today: date | None = None, token: str | None = None) -> RunFolder:
     """Make a new, empty run folder ``<date>-<slug>-<hex>`` under ``out``.
 
     Raises:
+        RequestError: the request is no Unicode text.
         RunFolderError: ``out`` cannot be written.
     """
+    check_request(request)
     day = (today or date.today()).isoformat()
     root = out / f"{day}-{slug(request)}-{token or secrets.token_hex(3)}"
     try:
