@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 import numpy as np
 from optuna import Study
@@ -27,50 +27,54 @@ RETRY_EVERY = 10  # trials after which it is tried again
 INITIAL = "initial"  # why a classical sampler proposes where the method itself begins so: no fallback
 
 
+class Shared(TypedDict, total=False):
+    """What every language-model sampler can be told.
+
+    Attributes:
+        seed: of the draws of each trial.
+        space: the space with its conditions and defaults; None learns it from the study's trials.
+        context: what the model may know of the task; a sampler that shows no facts leaves it unread.
+        max_requests: to the model, in the whole study, repairs among them; the class's ``most_requests`` unless told.
+        timeout_s: for each question; 120 seconds unless told.
+    """
+
+    seed: Required[int]
+    space: Space | KnownSpace | None
+    context: TaskContext | None
+    max_requests: int
+    timeout_s: float
+
+
 class LanguageSampler(BaseSampler):
     """Proposes what a language model says; all that it does not give, a classical sampler does, and that is counted.
 
     Subclasses write `propose`. State is only in the study: what was asked, what came of it, and configurations that
     wait for their turn (`autoagent.search.language.ledger`). It never raises for what a model or an endpoint does.
 
+    Args:
+        llm: the model; None leaves every trial to ``classical``.
+        classical: what proposes otherwise.
+        shared: see `Shared`.
+
     Attributes:
         name: who proposed a trial, as the ledger has it.
-        max_requests: to the model, in the whole study, repairs among them.
+        most_requests: to the model, where the caller does not say.
         num_initial: trials with a value that the method wants from the classical sampler before it asks.
     """
 
     name = "language model"
+    most_requests = 60
     num_initial = 0
 
-    def __init__(
-        self,
-        llm: LLM | None,
-        classical: BaseSampler,
-        *,
-        seed: int,
-        space: Space | KnownSpace | None,
-        context: TaskContext | None,
-        max_requests: int,
-        timeout_s: float,
-    ) -> None:
-        """Take the parts.
-
-        Args:
-            llm: the model; None leaves every trial to ``classical``.
-            classical: what proposes otherwise.
-            seed: of the draws of each trial.
-            space: the space with its conditions and defaults; None learns it from the study's trials.
-            context: what the model may know of the task.
-            max_requests: see the class.
-            timeout_s: for each question.
-        """
-        self.max_requests = max_requests
-        self.context = context or TaskContext()
+    def __init__(self, llm: LLM | None, classical: BaseSampler, **shared: Unpack[Shared]) -> None:
+        space = shared.get("space")
+        self.max_requests = shared.get("max_requests", self.most_requests)
+        self.context = shared.get("context") or TaskContext()
         self._llm = llm
         self._classical = classical
-        self._seed = seed
+        self._seed = shared["seed"]
         self._known = KnownSpace.from_space(space) if isinstance(space, Space) else space or KnownSpace({})
-        self._timeout_s = timeout_s
+        self._timeout_s = shared.get("timeout_s", 120.0)
 
     def propose(self, turn: Turn) -> list[Params]:
         """Return legal, untried configurations: one for this trial, the others for those after it; none falls back."""

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from optuna import Study
 from optuna.samplers import BaseSampler
@@ -21,7 +21,7 @@ from autoagent.search.language.cards import TaskContext, without_test_figures
 from autoagent.search.language.evidence import gather
 from autoagent.search.language.known import KnownSpace, Params
 from autoagent.search.language.replies import forecasts_reply
-from autoagent.search.language.sampling import PREDICTED, LanguageSampler
+from autoagent.search.language.sampling import PREDICTED, LanguageSampler, Shared
 from autoagent.search.language.turn import Turn
 from autoagent.search.samplers.native import build_tpe
 from autoagent.space import Space
@@ -60,17 +60,12 @@ class AutoMLGPTSampler(LanguageSampler):
         llm: LLM | None,
         classical: BaseSampler,
         *,
-        seed: int,
-        space: Space | KnownSpace | None = None,
-        context: TaskContext | None = None,
         archive: Sequence[Archived] = (),
         per_request: int = 4,
-        max_requests: int = 60,
+        **shared: Unpack[Shared],
     ) -> None:
         """Take the parts; ``archive`` are data sets on record, of which the three most similar are shown."""
-        super().__init__(
-            llm, classical, seed=seed, space=space, context=context, max_requests=max_requests, timeout_s=120.0
-        )
+        super().__init__(llm, classical, **shared)
         self._archive = tuple(archive)
         self._per_request = per_request
 

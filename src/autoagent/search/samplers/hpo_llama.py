@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Unpack
 
 from optuna.samplers import BaseSampler
 
@@ -17,7 +17,7 @@ from autoagent.search.language.cards import TaskContext, log_tail
 from autoagent.search.language.evidence import gather, outcome_of
 from autoagent.search.language.known import KnownSpace, Params, short
 from autoagent.search.language.replies import configs_reply
-from autoagent.search.language.sampling import LanguageSampler
+from autoagent.search.language.sampling import LanguageSampler, Shared
 from autoagent.search.language.turn import Turn
 from autoagent.search.samplers.native import build_tpe
 from autoagent.space import Space
@@ -42,22 +42,9 @@ class HPOLlamaSampler(LanguageSampler):
 
     name = "hpo_llama"
 
-    def __init__(
-        self,
-        llm: LLM | None,
-        classical: BaseSampler,
-        *,
-        seed: int,
-        space: Space | KnownSpace | None = None,
-        context: TaskContext | None = None,
-        rounds: int = 3,
-        max_requests: int = 60,
-        timeout_s: float = 120.0,
-    ) -> None:
+    def __init__(self, llm: LLM | None, classical: BaseSampler, *, rounds: int = 3, **shared: Unpack[Shared]) -> None:
         """Take the parts; the last ``rounds`` trials are turns of the conversation."""
-        super().__init__(
-            llm, classical, seed=seed, space=space, context=context, max_requests=max_requests, timeout_s=timeout_s
-        )
+        super().__init__(llm, classical, **shared)
         self._rounds = rounds
 
     def propose(self, turn: Turn) -> list[Params]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from optuna.samplers import BaseSampler
@@ -25,7 +25,7 @@ from autoagent.search.language.prediction import (
     top_labels,
 )
 from autoagent.search.language.replies import configs_reply, labels_reply, predictions_reply
-from autoagent.search.language.sampling import INITIAL, LanguageSampler
+from autoagent.search.language.sampling import INITIAL, LanguageSampler, Shared
 from autoagent.search.language.turn import Turn
 from autoagent.search.samplers.native import build_tpe
 from autoagent.space import Space
@@ -87,22 +87,13 @@ class LLAMBOSampler(LanguageSampler):
 
     name = "llambo"
 
+    most_requests = 300
+
     def __init__(
-        self,
-        llm: LLM | None,
-        classical: BaseSampler,
-        *,
-        seed: int,
-        space: Space | KnownSpace | None = None,
-        context: TaskContext | None = None,
-        options: Options | None = None,
-        max_requests: int = 300,
-        timeout_s: float = 120.0,
+        self, llm: LLM | None, classical: BaseSampler, *, options: Options | None = None, **shared: Unpack[Shared]
     ) -> None:
         """Take the parts; the usual price of 30 trials is ``1 + 25 * options.requests_per_trial()`` requests."""
-        super().__init__(
-            llm, classical, seed=seed, space=space, context=context, max_requests=max_requests, timeout_s=timeout_s
-        )
+        super().__init__(llm, classical, **shared)
         self.options = options or Options()
 
     def propose(self, turn: Turn) -> list[Params]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from optuna.samplers import BaseSampler
 
 from autoagent.llm.client import LLM
@@ -10,7 +12,7 @@ from autoagent.search.language.cards import TaskContext
 from autoagent.search.language.evidence import row_of
 from autoagent.search.language.known import KnownSpace, Params
 from autoagent.search.language.replies import configs_reply
-from autoagent.search.language.sampling import LanguageSampler
+from autoagent.search.language.sampling import LanguageSampler, Shared
 from autoagent.search.language.turn import Turn
 from autoagent.search.samplers.native import build_tpe
 from autoagent.space import Space
@@ -31,17 +33,13 @@ class OPROSampler(LanguageSampler):
         llm: LLM | None,
         classical: BaseSampler,
         *,
-        seed: int,
-        space: Space | KnownSpace | None = None,
         num_initial: int = 5,
         per_request: int = 8,
         memory: int = 20,
-        max_requests: int = 60,
+        **shared: Unpack[Shared],
     ) -> None:
         """Take the parts; ``memory`` trials are shown."""
-        super().__init__(
-            llm, classical, seed=seed, space=space, context=None, max_requests=max_requests, timeout_s=120.0
-        )
+        super().__init__(llm, classical, **shared)
         self.num_initial = num_initial
         self._per_request = per_request
         self._memory = memory
