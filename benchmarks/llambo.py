@@ -249,11 +249,8 @@ def tasks(only: str = "") -> list[Task]:
 
 def show(arguments: argparse.Namespace) -> None:
     """Print mean regrets on common runs, and paired bootstrap intervals of the differences to one system."""
-    rows = read(arguments.out)
-    ends: dict[str, tuple[float, float]] = {}
-    for row in rows:
-        low, high = ends.get(row["task"], (np.inf, -np.inf))
-        ends[row["task"]] = (min(low, *row["losses"]), max(high, *row["losses"]))
+    rows = [row for row in read(arguments.out) if row["task"].split("/")[0] in arguments.data]
+    ends = json.loads(arguments.ends.read_text("utf-8")) if arguments.ends else _ends(rows)
     curves = {}
     for row in rows:
         low, high = ends[row["task"]]
@@ -274,6 +271,15 @@ def show(arguments: argparse.Namespace) -> None:
             print(f"| {arguments.against} - {name} |", " | ".join(cells), "|")
 
 
+def _ends(rows: Sequence[Config]) -> dict[str, tuple[float, float]]:
+    """Return the best and the worst known loss of each task."""
+    ends: dict[str, tuple[float, float]] = {}
+    for row in rows:
+        low, high = ends.get(row["task"], (np.inf, -np.inf))
+        ends[row["task"]] = (min(low, *row["losses"]), max(high, *row["losses"]))
+    return ends
+
+
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -286,6 +292,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--step", type=int, default=1, help="check every so manieth evaluation")
     parser.add_argument("--only", default="")
+    parser.add_argument("--data", nargs="*", default=list(DATA), help="data sets of the table")
+    parser.add_argument("--ends", type=Path, help="JSON of the best and the worst loss by task; else from the file")
     parser.add_argument("--against", default="ours")
     parser.add_argument("--out", type=Path, default=Path("llambo.jsonl"))
     arguments = parser.parse_args()

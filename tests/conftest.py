@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # The same examples on every machine; `HYPOTHESIS_PROFILE=explore pytest` looks for new ones.
-settings.register_profile("fixed", derandomize=True, database=None)
+# A loaded machine is no failure: neither a slow example nor slow drawing of examples.
+settings.register_profile(
+    "fixed", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("explore", print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
