@@ -11,10 +11,10 @@ import pytest
 
 import autoagent
 
-GOOD = "great excellent perfect amazing superb lovely brilliant wonderful".split()
-BAD = "awful terrible broken useless worst dreadful horrible poor".split()
-THINGS = "phone cable lamp charger kettle speaker backpack mouse keyboard camera case headset".split()
-FILLER = "it came in a box and the delivery took some days my sister uses one too we keep it in the kitchen".split()
+GOOD = ["great", "excellent", "perfect", "amazing", "superb", "lovely", "brilliant", "wonderful"]
+BAD = ["awful", "terrible", "broken", "useless", "worst", "dreadful", "horrible", "poor"]
+THINGS = ["phone", "cable", "lamp", "charger", "kettle", "speaker", "backpack", "mouse", "keyboard", "camera"]
+FILLER = ["it", "came", "in", "a", "box", "and", "the", "delivery", "took", "some", "days", "my", "sister", "has"]
 
 
 def reviews(n: int, seed: int) -> pd.DataFrame:

@@ -47,8 +47,8 @@ def test_each_role_is_found() -> None:
     }
 
 
-_NOUNS = "phone cable lamp charger kettle speaker backpack mouse keyboard camera case headset".split()
-_VERDICTS = "awful broken useless weak slow average mixed plain good solid handy great perfect superb".split()
+_NOUNS = ["phone", "cable", "lamp", "charger", "kettle", "speaker", "backpack", "mouse", "keyboard", "camera", "case"]
+_VERDICTS = ["awful", "broken", "useless", "weak", "slow", "average", "mixed", "plain", "good", "solid", "handy"]
 _CITIES = [f"{a} {b}" for a in ("San", "New", "Fort", "Port", "Saint", "El") for b in ("Jose", "York", "Worth", "Paul")]
 
 
