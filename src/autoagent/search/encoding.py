@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,23 @@ class Encoding:
     def random(self, rng: np.random.Generator) -> dict[str, Any]:
         """Draw a configuration, each parameter by itself."""
         return self.decode(rng.random(self.width))
+
+
+def exact(distribution: BaseDistribution, value: object) -> float | int | None:
+    """Return a number to the last digit, as its distribution holds it; None where it is not legal, or no number.
+
+    What goes through an encoding and back may differ in its last digits, and a stated default must not.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    number: float | int = float(value)
+    if isinstance(distribution, IntDistribution):
+        if not float(number).is_integer():
+            return None
+        number = value if isinstance(value, int) else round(number)
+    elif not isinstance(distribution, FloatDistribution):
+        return None
+    return number if distribution._contains(number) else None
 
 
 def index_of(distribution: CategoricalDistribution, value: object) -> int | None:

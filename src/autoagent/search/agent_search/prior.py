@@ -12,6 +12,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import qmc
 
 from autoagent.search.agent_search.hints import choice_weights, hint_for
+from autoagent.search.encoding import exact
 from autoagent.search.surrogate.features import Column, Features
 
 Array = NDArray[np.float64]
@@ -26,6 +27,7 @@ class Guess:
 
     Attributes:
         default: ``(width,)`` the one most likely configuration.
+        config: the same as values; a published default inside its range is kept to the last digit.
     """
 
     def __init__(self, features: Features, known: Mapping[str, Any] | None = None) -> None:
@@ -35,6 +37,8 @@ class Guess:
         distributions = {column.name: column.distribution for column in features.columns}
         places = [_place(features, column, distributions, known) for column in features.columns]
         self.default = features.snapped(np.array([[place for place, _ in places]], dtype=float))[0]
+        stated = {column.name: _stated(column, distributions, known) for column in features.columns}
+        self.config = features.config(self.default) | {name: v for name, v in stated.items() if v is not None}
         self._centres = np.clip([place for place, _ in places], _EDGE, 1.0 - _EDGE)
         self._spreads = np.array([spread for _, spread in places], dtype=float)
         self._odds = [_odds(column, known) for column in features.columns]
@@ -82,6 +86,14 @@ def _place(
     if hint.value is None:
         return hint.place, _KNOWN
     return _position(features, column, hint.value), _KNOWN
+
+
+def _stated(column: Column, distributions: Mapping[str, Any], known: Mapping[str, Any]) -> float | int | None:
+    """Return the number that was given or published for a column, if it is legal."""
+    if column.name in known:
+        return exact(column.distribution, known[column.name])
+    hint = hint_for(column.name, distributions)
+    return None if hint is None else exact(column.distribution, hint.value)
 
 
 def _position(features: Features, column: Column, value: float) -> float:

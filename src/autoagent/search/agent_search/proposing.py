@@ -17,7 +17,7 @@ from autoagent.search.agent_search.context import Config, Context, Proposals, Su
 from autoagent.search.agent_search.landscape import Landscape, survey
 from autoagent.search.agent_search.prior import Guess
 from autoagent.search.agent_search.share import has_failed_at_first, is_turn_of_model, share_of_model
-from autoagent.search.encoding import Encoding
+from autoagent.search.encoding import Encoding, exact
 from autoagent.search.history import Observation
 from autoagent.search.surrogate.features import Features
 
@@ -83,7 +83,7 @@ class _Turn:
 
     def suggestion(self) -> Suggestion:
         """Return the first of what has its turn that is new."""
-        for config in ({**self.features.config(self.guess.default), **self.context.defaults}, *self.context.portfolio):
+        for config in ({**self.guess.config, **self.context.defaults}, *self.context.portfolio):
             whole = self.completed(config)
             if self.key(self.used(whole)) not in self.tried and self._own() < self._openings():
                 return Suggestion(whole, "portfolio" if self._has_default() else "default")
@@ -167,10 +167,15 @@ class _Turn:
         return list(found.values())
 
     def completed(self, config: Mapping[str, Any]) -> Config:
-        """Return the nearest legal configuration; what is missing or no value at all is as in the default."""
-        default = self.features.config(self.guess.default)
+        """Return the nearest legal configuration; what is missing or no value at all is as in the default.
+
+        What is legal already stays as it is to the last digit.
+        """
         usable = {name: value for name, value in config.items() if name in self.space and self._is_value(name, value)}
-        return self.features.config(self.features.rows([default | usable])[0])
+        whole = self.guess.config | usable
+        kept = {name: exact(self.space[name], value) for name, value in whole.items()}
+        nearest = self.features.config(self.features.rows([whole])[0])
+        return nearest | {name: value for name, value in kept.items() if value is not None}
 
     def _is_value(self, name: str, value: object) -> bool:
         choices = getattr(self.space[name], "choices", None)
