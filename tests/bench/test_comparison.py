@@ -195,6 +195,21 @@ def test_a_model_without_its_control_and_its_price_is_incomplete(tmp_path: Path)
     assert plain.config != hidden.config  # other codes and orders, other draws
 
 
+def proposing_model() -> ScriptedLLM:
+    return ScriptedLLM([{"configs": []}], loop=True)
+
+
+def test_every_sampler_that_can_ask_a_model_runs_with_one_open_and_in_disguise(tmp_path: Path) -> None:
+    names = ("agent_sampler", "llambo", "opro", "hpo_llama", "automl_gpt")
+    arms = [read_arm(name, llm=f"python:{HERE}:proposing_model") for name in names]
+    assert all(arm.llm for arm in arms)
+    plan = comparison(("conditional",), [arm for arm in with_controls(arms) if not arm.is_reference], seeds=1)
+    run_comparison(plan, tmp_path)
+    records = Standing(tmp_path).records.values()
+    assert [record.error for record in records] == [""] * 10
+    assert all(record.cost.llm_calls for record in records if record.arm.startswith("agent_sampler"))
+
+
 def test_validation_of_a_few_rows_tells_nothing_apart(tmp_path: Path) -> None:
     run_comparison(comparison(("knn_iris",), [read_arm("random"), read_arm("qmc")], seeds=3), tmp_path)
     (row,) = Standing(tmp_path).adequacy()

@@ -11,9 +11,12 @@ import pytest
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import Trial, TrialState
 
+from autoagent.llm.scripted import ScriptedLLM
 from autoagent.search.agent_search.context import Config, Context
 from autoagent.search.history import Observation
-from autoagent.search.samplers.agent import ATTRIBUTE, MODEL_TRIALS, AgentSampler
+from autoagent.search.language.cards import TaskContext
+from autoagent.search.samplers.agent import ATTRIBUTE, MODEL_TRIALS, AgentSampler, build
+from autoagent.space import Float, Param, Space
 
 optuna.logging.set_verbosity(optuna.logging.CRITICAL)
 
@@ -97,6 +100,26 @@ def test_a_bad_model_costs_a_few_trials_and_a_good_one_is_used(seed: int) -> Non
     good.optimize(hill, n_trials=8)
     assert good.best_value < 0.5
     assert "llm" in notes(good)
+
+
+def test_a_model_as_such_with_a_space_and_its_facts_is_asked_after_the_default() -> None:
+    space = Space({"x": Param(Float(-5.0, 5.0), 0.5), "rate": Param(Float(1e-5, 1.0, log=True), 0.1)})
+    seen: list[str] = []
+
+    def answer(messages: list[dict[str, str]]) -> str:
+        seen.append(messages[-1]["content"])
+        return '{"configs": [{"x": 1.7, "rate": 0.003}, {"x": 1.2, "rate": 0.01}, {"x": 99.0, "rate": 0.01}]}'
+
+    context = TaskContext(model="a hill", metric="height above the valley", facts={"dimensions": 2})
+    sampler = build(seed=0, llm=ScriptedLLM(answer), space=space, context=context)
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(lambda t: (t.suggest_float("x", -5, 5) - 1.7) ** 2 + t.suggest_float("rate", 1e-5, 1, log=True), 6)
+    assert study.trials[0].params == {"x": 0.5, "rate": 0.1}
+    assert study.trials[1].params == {"x": 1.7, "rate": 0.003}
+    assert notes(study)[:3] == ["default", "llm", "llm"]
+    assert "a hill" in seen[0]
+    assert "dimensions" in seen[0]
+    assert len(seen) <= 2
 
 
 def test_a_long_study_goes_on_with_the_tpe() -> None:

@@ -11,14 +11,19 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
+from autoagent.llm.client import LLM
 from autoagent.search.agent_search.context import Config, Context, Proposals, Settings, Suggestion
 from autoagent.search.agent_search.objectives import observed
 from autoagent.search.agent_search.prior import Guess
 from autoagent.search.agent_search.proposing import propose
 from autoagent.search.history import Observation
+from autoagent.search.language.cards import TaskContext
+from autoagent.search.language.known import KnownSpace
+from autoagent.search.llm_proposals import LanguageProposals
 from autoagent.search.samplers.memory import Memory, differing
 from autoagent.search.samplers.native import build_tpe
 from autoagent.search.surrogate.features import Features
+from autoagent.space import Space
 
 ATTRIBUTE = "autoagent:agent"  # system attribute of a trial: who proposed it, what, and a model's other ideas
 MODEL_TRIALS = 300  # a study that is longer is left to the TPE, whose cost grows less
@@ -121,7 +126,7 @@ class AgentSampler(BaseSampler):
             known = {}
         guess = Guess(features, known)
         if trial.number == 0:
-            return known.get(param_name, features.config(guess.default)[param_name])
+            return known.get(param_name, guess.config[param_name])
         rng = np.random.default_rng([self._seed, trial.number, *param_name.encode()])
         return features.config(guess.draw(1, rng)[0])[param_name]
 
@@ -169,12 +174,35 @@ def build(
     seed: int,
     defaults: Mapping[str, Any] | None = None,
     portfolio: Sequence[Config] = (),
-    llm: Proposals | None = None,
-    space: Mapping[str, BaseDistribution] | None = None,
+    llm: Proposals | LLM | None = None,
+    space: Mapping[str, BaseDistribution] | Space | KnownSpace | None = None,
+    context: TaskContext | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> BaseSampler:
-    """Return the agent's own sampler; see `AgentSampler`."""
-    return AgentSampler(seed=seed, defaults=defaults, portfolio=portfolio, llm=llm, space=space, facts=facts)
+    """Return the agent's own sampler; see `AgentSampler`.
+
+    Args:
+        seed: of everything random.
+        defaults: for the first trial; those of ``space`` where it has some and they are not given.
+        portfolio: for the trials after it.
+        llm: a proposer, or a model as such, which then proposes through `LanguageProposals` and sees losses: the
+            negative values of a study that is maximized.
+        space: distributions, or a space with its conditions and defaults.
+        context: what the model may know of the task, where ``llm`` is a model as such.
+        facts: of the task, for any proposer.
+    """
+    known = KnownSpace.from_space(space) if isinstance(space, Space) else space
+    if not isinstance(known, KnownSpace):
+        known = KnownSpace(dict(known or {}))
+    proposals = llm if llm is None or callable(llm) else LanguageProposals(llm, space=known, task=context)
+    return AgentSampler(
+        seed=seed,
+        defaults=known.defaults if defaults is None else defaults,
+        portfolio=portfolio,
+        llm=proposals,
+        space=known.distributions,
+        facts=facts,
+    )
 
 
 def notes_of(study: Study) -> dict[int, Mapping[str, Any]]:
