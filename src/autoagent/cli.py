@@ -188,7 +188,7 @@ def predict(
     from autoagent.agent.predicting import predict_file
     from autoagent.inference import InputError, write_answers
 
-    table, notes = predict_file(_find(run, out), rows, lenient=lenient)
+    table, notes = predict_file(_find(run, out), rows, lenient=lenient, output=output)
     try:
         notes += write_answers(table, output)
     except InputError as error:

@@ -21,6 +21,7 @@ from autoagent.inference import InputError, Model
 from autoagent.llm.client import LLM
 from autoagent.llm.connect import connect
 from autoagent.llm.prices import Price, Priced, parse_price, price_of
+from autoagent.marking import Marker, is_marker
 from autoagent.runs.budget import parse_seconds
 from autoagent.runs.disk import explained, sentence
 from autoagent.runs.folder import RunFolder, create_run, open_run
@@ -43,7 +44,7 @@ class Result:
 
     @functools.cached_property
     def model(self) -> Model:
-        """The delivered model: ``predict``, ``predict_proba``, ``classes_``; of series also ``forecast``."""
+        """The delivered model: ``predict``, ``predict_proba``, ``classes_``; of images also a `Marker`."""
         return load(self.folder.root)
 
     @property
@@ -204,7 +205,9 @@ def load(path: str | Path) -> Model:
         raise RunFolderError(f"{str(path)!r} holds no model; give a run folder or its model folder")
     try:
         model = Model.load(folder)
-        return Forecaster.load(folder) if is_forecaster(model.facts) else model
+        if is_forecaster(model.facts):
+            return Forecaster.load(folder)
+        return Marker.load(folder) if is_marker(model.facts) else model
     except InputError as error:
         raise RunFolderError(str(error)) from error
 

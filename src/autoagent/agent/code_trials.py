@@ -10,7 +10,8 @@ from typing import Any
 
 from autoagent.agent.ideas import IdeaSource, trial_row
 from autoagent.agent.recorder import Recorder
-from autoagent.agent.scoring import TrainData, known_rows, read_predictions
+from autoagent.agent.scoring import TrainData, read_predictions
+from autoagent.data.images.structures import is_predicted
 from autoagent.data.interval import paired_gain
 from autoagent.errors import AutoAgentError, BudgetExceeded, DataError, DomainError
 from autoagent.prompts.replies import CodeIdea
@@ -45,7 +46,7 @@ def judge_code(
         return {**facts, "reason": failed or f"its trial ended as {trial.status}: {trial.error or 'no score'}"}
     try:
         before, after = (read_predictions(folder.trial(t.number), data) for t in (pair, trial))
-        rows = known_rows(before) & known_rows(after)
+        rows = is_predicted(before) & is_predicted(after)
         gain, low, high = paired_gain(metric, data.y[rows], before[rows], after[rows])
     except DataError as error:
         return {**facts, "reason": f"it cannot be compared: {error}"}

@@ -17,12 +17,13 @@ from autoagent.agent.prepare import write_json
 from autoagent.agent.recorder import Recorder
 from autoagent.agent.reserve import Reserve
 from autoagent.agent.scoring import Array, TrainData, read_predictions
+from autoagent.data.images.structures import delivered
 from autoagent.data.metrics import METRICS
 from autoagent.data.seal import read_schema
 from autoagent.errors import AutoAgentError, DataError, TrialFailed
 from autoagent.runs.folder import RunFolder
 from autoagent.runs.state import RunState, Selection, TrialRecord
-from autoagent.search.ensemble import choose
+from autoagent.search.ensemble import choose, choose_one
 
 _CANDIDATES = 30  # best trials that the ensemble may choose from
 _OVERHEAD_BYTES = 60_000  # of the delivered folder beside the models: schema, predict.py, card
@@ -97,6 +98,7 @@ class Finish:
             "rule": list(chosen.rule),
             "seed": self.plan.seed,
             **self._series_job(),
+            "structure": None if self.data.structure is None else delivered(self.data.structure),
         }
 
     def _series_job(self) -> dict[str, Any]:
@@ -179,6 +181,10 @@ def select(state: RunState, folder: RunFolder, plan: Plan, data: TrainData, *, m
         time = "" if plan.limits.seconds is None else f" within {plan.limits.seconds:g} s; give it more time"
         raise TrialFailed(f"no trial could be delivered; {'; '.join(lost) or f'none ended{time}'}", kind="error")
     size, alike = plan.limits.model_size_mb, with_repeats(state, kept)
+    limit = None if size is None else int(size * 1e6) - _OVERHEAD_BYTES
+    if data.structure is not None:
+        sizes = {t.number: t.model_bytes for t in kept}
+        return choose_one({t.number: t.score or 0.0 for t in kept}, sizes, max_bytes=limit)
     options: dict[str, Any] = {
         "sizes": {t.number: sum(one.model_bytes for one in alike[t.number]) for t in kept},
         "predict_s": {t.number: sum(one.predict_s for one in alike[t.number]) for t in kept},
@@ -187,7 +193,6 @@ def select(state: RunState, folder: RunFolder, plan: Plan, data: TrainData, *, m
         "max_members": max_members,
     }
     oofs = {t.number: _average([read_predictions(folder.trial(o.number), data) for o in alike[t.number]]) for t in kept}
-    limit = None if size is None else int(size * 1e6) - _OVERHEAD_BYTES
     try:
         return _unfolded(choose(oofs, data.y, plan.metric, max_bytes=limit, **options), alike)
     except DataError:

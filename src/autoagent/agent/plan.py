@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Mapping
-from typing import Literal, Protocol, cast
+from typing import Protocol, cast
 
 import psutil
 from pydantic import BaseModel, ConfigDict, Field
 
+from autoagent.agent.enforced import unenforced
 from autoagent.agent.series import SeriesPlan
 from autoagent.agent.settings import Settings
 from autoagent.agent.spec import TaskSpec
 from autoagent.agent.understand.resolve import Resolved
 from autoagent.data.card import DataCard
+from autoagent.data.images.structures import STRUCTURES
 from autoagent.data.metrics import METRICS
 from autoagent.data.splits import Kind
+from autoagent.data.table import CLASSES, Task
 from autoagent.errors import RequestError
 from autoagent.registry import family
 from autoagent.runs.budget import Limits, tighter
@@ -24,57 +27,16 @@ from autoagent.search.proposer import Arm
 from autoagent.space import Config, Growth, Space
 
 DEFAULT_SECONDS = 300.0
-BASELINES = ("baseline", "seasonal_naive")  # planned whatever is allowed: the others must beat them
+BASELINES = (
+    "baseline",
+    "seasonal_naive",
+    "usual_mask",
+    "usual_boxes",
+    "usual_joints",
+)  # planned whatever is allowed: the others must beat them
 _ROOMY_MB, _ROOMY_MS = 10.0, 20.0  # limits above these hold the models of all folds
 _PIXELS_PER_S = 3_000  # of images, for each second, are few enough for folds
 _OPEN_ENDED_TRIAL_S = 600.0  # a trial's time when a run is limited by trials alone
-# Stated keys that change what is built or are checked on the delivered model; any other is said to be unenforced.
-_ENFORCED = frozenset(
-    [
-        "task_type",
-        "data.path",
-        "data.target",
-        "data.group_key",
-        "data.time_key",
-        "data.features_exclude",
-        "data.classes",
-        "data.n_classes",
-        "data.series_keys",
-        "data.features_known_future",
-        "data.freq",
-        "horizon.steps",
-        "horizon.freq",
-        "horizon.context",
-        "metric.params.season",
-        "metric.params.quantiles",
-        "data.format",
-        "metric.name",
-        "metric.direction",
-        "metric.threshold",
-        "split.kind",
-        "split.key",
-        "split.k",
-        "split.test",
-        "constraints.train_time_s",
-        "constraints.max_trials",
-        "constraints.early_stop_patience_trials",
-        "constraints.llm_cost_usd",
-        "constraints.cpu_cores",
-        "constraints.device_train",
-        "constraints.device_infer",
-        "constraints.model_size_mb",
-        "constraints.latency_ms",
-        "constraints.latency_percentile",
-        "constraints.throughput_per_s",
-        "constraints.interpretable",
-        "constraints.offline",
-        "model.allow",
-        "model.forbid",
-        "model.must",
-        "deploy.format",
-        "deploy.runtime",
-    ]
-)
 # These change what the model means; going on without them would build something else.
 _REFUSED = ("data.row_filter", "data.label_map", "model.monotone.")
 _SYNONYMS = {
@@ -149,7 +111,7 @@ class Plan(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    task: Literal["binary", "multiclass", "regression"]
+    task: Task
     target: str
     metric: str
     families: list[str]
@@ -194,7 +156,7 @@ def make_plan(spec: TaskSpec, resolved: Resolved, card: DataCard, settings: Sett
     else:
         split = SplitPlan(kind="rolling_origin", key=resolved.series.framing.time)
         folds = resolved.series.plan.folds
-    refit = _refit(split, folds, limits, reasons)
+    refit = _refit(resolved.task, split, folds, limits, reasons)
     memory = int(0.8 * psutil.virtual_memory().available / workers)
     families = _families(spec, card, resolved, reasons)
     return Plan(
@@ -214,7 +176,7 @@ def make_plan(spec: TaskSpec, resolved: Resolved, card: DataCard, settings: Sett
         sampler=settings.sampler,
         deterministic=limits.seconds is None,
         limits=limits,
-        reasons=[*reasons, *_unenforced(spec)],
+        reasons=[*reasons, *unenforced(spec)],
         series=None if resolved.series is None else resolved.series.plan,
     )
 
@@ -279,7 +241,7 @@ def _workers(spec: TaskSpec, settings: Settings) -> int:
 def _families(spec: TaskSpec, card: DataCard, resolved: Resolved, reasons: list[str]) -> list[str]:
     kept, left_out = [], []
     for name, row in cards().items():
-        if not _reads(row, card):
+        if not _reads(row, card) or not _is_of(row, resolved.kind):
             continue
         problem = _problem(row, card, resolved.kind) or _unwanted(row, spec)
         if problem is None or (name in BASELINES and resolved.kind in row.tasks):
@@ -308,6 +270,11 @@ def _problem(row: FamilyCard, card: DataCard, task: str) -> str | None:
     if row.extra and importlib.util.find_spec(row.extra) is None:
         return f"needs the extra {row.extra}"
     return None
+
+
+def _is_of(row: FamilyCard, task: str) -> bool:
+    """Say whether a family is worth naming for a task: one of masks is never a choice for classes, nor the reverse."""
+    return task in row.tasks or not {task, *row.tasks} & {*STRUCTURES}
 
 
 def _reads(row: FamilyCard, card: DataCard) -> bool:
@@ -350,7 +317,7 @@ def _split(spec: TaskSpec, resolved: Resolved, reasons: list[str]) -> SplitPlan:
             raise RequestError("a split by time needs its column", missing=["data.time_key"])
         reasons.append(f"The model is tested on the rows that come last by {time!r}.")
         return SplitPlan(kind="time", key=time, test_fraction=fraction)
-    usual: Kind = "random" if resolved.task == "regression" or asked.kind == "random" else "stratified"
+    usual: Kind = "stratified" if resolved.task in CLASSES and asked.kind != "random" else "random"
     return SplitPlan(kind=usual, test_fraction=fraction)
 
 
@@ -375,11 +342,13 @@ def _image_folds(card: DataCard, seconds: float, reasons: list[str]) -> int:
     return 1
 
 
-def _refit(split: SplitPlan, folds: int, limits: PlanLimits, reasons: list[str]) -> bool:
+def _refit(task: Task, split: SplitPlan, folds: int, limits: PlanLimits, reasons: list[str]) -> bool:
     """Say whether one model of all rows is delivered; the folds' models together are better where they may be big."""
     why = None
     if folds == 1:
         why = "one hold-out was kept from it"
+    elif task in STRUCTURES:
+        why = "masks, boxes and joints of several models are not averaged"
     elif split.kind in ("time", "rolling_origin"):
         why = "the earlier folds have not seen the later rows"
     elif limits.model_size_mb is not None and limits.model_size_mb < _ROOMY_MB:
@@ -389,9 +358,3 @@ def _refit(split: SplitPlan, folds: int, limits: PlanLimits, reasons: list[str])
     if why is not None:
         reasons.append(f"A model is fitted again on all training rows before it is delivered: {why}.")
     return why is not None
-
-
-def _unenforced(spec: TaskSpec) -> list[str]:
-    flat = spec.stated()
-    loose = [key for key in flat if key not in _ENFORCED and key not in ("language", "outputs")]
-    return [f"{key} = {flat[key]!r} was understood and is not enforced by this version." for key in loose]

@@ -12,15 +12,19 @@ from autoagent.data.readers import read_table
 from autoagent.errors import DataError
 from autoagent.forecasting import Forecaster, shown
 from autoagent.inference import InputError, Model, answer, image_column
+from autoagent.marking import Marker, marked, mask_folder
 
 
-def predict_file(run: Path, rows: Path | None, *, lenient: bool = False) -> tuple[pd.DataFrame, list[str]]:
+def predict_file(
+    run: Path, rows: Path | None, *, lenient: bool = False, output: Path | None = None
+) -> tuple[pd.DataFrame, list[str]]:
     """Return a table with one row for each row of the file, and what is worth knowing about the rows.
 
     Args:
         run: a run folder or a delivered model.
         rows: in any format that `run` reads; a history for a model of series, where None is the end of its own data.
         lenient: read a cell of the wrong type as missing, and say so.
+        output: the table that will be written; masks are written into a folder beside it.
 
     Raises:
         DataError: the file cannot be read, lacks columns, or holds cells of the wrong type.
@@ -33,7 +37,7 @@ def predict_file(run: Path, rows: Path | None, *, lenient: bool = False) -> tupl
         raise DataError("give a file of rows to predict; only a model of series has a history of its own")
     column = image_column(model.facts["roles"])
     if column is not None:
-        return _predict_images(model, rows, column, lenient=lenient)
+        return _predict_images(model, rows, column, output, lenient=lenient)
     table = read_table(rows)
     lost = [repair for repair in table.repairs if repair.endswith("were left out")]
     if lost:  # the answers would not stand beside their rows
@@ -45,9 +49,14 @@ def predict_file(run: Path, rows: Path | None, *, lenient: bool = False) -> tupl
         raise DataError(f"{str(rows)!r} does not fit the model:\n{error}") from error
 
 
-def _predict_images(model: Model, path: Path, column: str, *, lenient: bool) -> tuple[pd.DataFrame, list[str]]:
+def _predict_images(
+    model: Model, path: Path, column: str, output: Path | None, *, lenient: bool
+) -> tuple[pd.DataFrame, list[str]]:
     try:
         rows, notes = rows_to_predict(path, column)
+        if isinstance(model, Marker):  # what cannot be read has no place for a mark
+            told = model.check(rows)
+            return marked(model, rows, mask_folder(output)), [*notes, *told]
         return answer(model, rows), [*notes, *model.check(rows, lenient=lenient)]
     except (InputError, OSError, ValueError, KeyError) as error:
         raise DataError(f"{str(path)!r} does not fit the model:\n{error}") from error

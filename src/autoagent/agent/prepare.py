@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -26,6 +25,7 @@ from autoagent.agent.understand.resolve import resolve_series
 from autoagent.agent.understand.series import SERIES_TASKS
 from autoagent.data.card import DataCard, inspect
 from autoagent.data.images.source import ImageSource
+from autoagent.data.images.structures import STRUCTURES, Structure
 from autoagent.data.leakage import LeakWarning, check_leaks, image_warnings
 from autoagent.data.seal import Schema, write_split
 from autoagent.data.splits import Split, encode_target, make_split
@@ -113,7 +113,14 @@ def _inspect(
         return _inspect_series(folder, understanding, table)
     resolved = resolve(understanding, evidence)
     frame = table.frame.drop(columns=understanding.spec.data.features_exclude or [], errors="ignore")
-    card = inspect(frame, target=resolved.target, task=resolved.task, name=table.name, images=table.images)
+    card = inspect(
+        frame,
+        target=resolved.target,
+        task=resolved.task,
+        name=table.name,
+        images=table.images,
+        targets=table.targets if resolved.task in STRUCTURES else None,
+    )
     write_durably(folder.card, card.model_dump_json(indent=1))
     return resolved, card
 
@@ -134,8 +141,8 @@ def _split_series(folder: RunFolder, found: FoundSeries, plan: Plan, recorder: R
 
 def _split(folder: RunFolder, table: Table, card: DataCard, plan: Plan, recorder: Recorder) -> dict[str, Any]:
     rows = table.frame.drop(columns=plan.excluded, errors="ignore")
+    y, classes, structure = _targets(table, rows, plan)
     rows = rows[rows[plan.target].notna()].reset_index(drop=True)
-    y, classes = encode_target(rows[plan.target], plan.task)
     key = None if plan.split.key is None else rows[plan.split.key]
     split = make_split(
         y,
@@ -151,9 +158,12 @@ def _split(folder: RunFolder, table: Table, card: DataCard, plan: Plan, recorder
     roles = {column.name: column.role for column in card.features() if column.name not in hidden}
     if not roles:
         raise DataError("no column is left to learn from")
+    if structure is not None and table.images is not None:
+        roles = {table.images.column: "image"}  # a mask is made of its image alone
     schema = Schema(roles=roles, target=plan.target, task=plan.task, classes=classes)
-    write_split(folder.root, rows, y, split, schema, table.images)
-    write_json(folder.root / "classes.json", {"kind": class_kind(rows[plan.target]) if classes else "float"})
+    write_split(folder.root, rows, y, split, schema, table.images, structure)
+    kind = class_kind(rows[plan.target]) if classes else "float"
+    write_json(folder.root / "classes.json", {"kind": kind if structure is None else "str"})
     return {
         "kind": split.kind,
         "sha256": split.sha256,
@@ -162,10 +172,19 @@ def _split(folder: RunFolder, table: Table, card: DataCard, plan: Plan, recorder
     }
 
 
+def _targets(table: Table, rows: pd.DataFrame, plan: Plan) -> tuple[NDArray[Any], list[str], Structure | None]:
+    """Return the targets of the rows that have one, the names of classes, and what is in masks, boxes or joints."""
+    known = rows[plan.target].notna()
+    if plan.task not in STRUCTURES or table.targets is None:
+        return *encode_target(rows.loc[known, plan.target], plan.task), None
+    structure = table.targets.structure
+    return table.targets.truth[known.to_numpy()], list(structure.classes), structure
+
+
 def write_leaks(
     folder: RunFolder,
     rows: pd.DataFrame,
-    y: NDArray[np.float64],
+    y: NDArray[Any],
     plan: Plan,
     recorder: Recorder,
     split: Split,
@@ -173,7 +192,9 @@ def write_leaks(
 ) -> None:
     """Check for leaks, write them down and say the grave ones."""
     plain = rows if images is None else rows.drop(columns=images.column)
-    found = check_leaks(plain, y, target=plan.target, task=plan.task, split=split)
+    found: list[LeakWarning] = []
+    if plan.task not in STRUCTURES:  # of masks, boxes and joints nothing but the image is told to a model
+        found = check_leaks(plain, y, target=plan.target, task=plan.task, split=split)
     if images is not None:
         found += image_warnings(images, rows[images.column].astype(str).tolist(), y, split)
     _tell_leaks(folder, found, recorder)

@@ -69,6 +69,8 @@ def _evidence(table: Table) -> DataEvidence:
     if table.images is not None:  # a request for "image classification" does not ask to predict the column
         others = tuple(column for column in found.columns if column.name != table.images.column)
         found = dataclasses.replace(found, columns=others)
+    if table.targets is not None:
+        found = dataclasses.replace(found, structure=table.targets.structure.kind)
     beside = _side_notes(Path(table.source))
     return dataclasses.replace(found, suspicious=(*found.suspicious, *beside)) if beside else found
 

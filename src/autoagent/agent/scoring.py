@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoagent.data.images.structures import Structure, is_predicted, read_structure
 from autoagent.data.metrics import score
 from autoagent.data.seal import read_folds, read_schema
 from autoagent.errors import DataError
@@ -26,52 +27,52 @@ class TrainData:
     """The training rows' targets and folds.
 
     Attributes:
-        y: ``(n,)`` class codes or numbers.
+        y: ``(n,)`` class codes or numbers, or a row of masks, boxes or joints for each image.
         folds: ``(train, valid)`` positions.
         n_classes: 0 for regression.
+        structure: what masks, boxes or joints hold; None of classes and numbers.
     """
 
-    y: Array
+    y: NDArray[Any]
     folds: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
     n_classes: int
+    structure: Structure | None = None
 
     @classmethod
     def read(cls, data: Path) -> TrainData:
         """Read what ``write_split`` wrote."""
         y = np.load(data / "y.npy", allow_pickle=False)
-        return cls(y, read_folds(data), len(read_schema(data).classes))
+        return cls(y, read_folds(data), len(read_schema(data).classes), read_structure(data))
 
 
-def read_predictions(trial: Path, data: TrainData) -> Array:
-    """Return a trial's out-of-fold predictions ``(n, k)`` or ``(n,)``, NaN where it predicted nothing.
+def read_predictions(trial: Path, data: TrainData) -> NDArray[Any]:
+    """Return a trial's out-of-fold predictions ``(n, k)`` or ``(n,)``, NaN where it predicted nothing; or structures.
 
     Raises:
         DataError: the file is missing, of the wrong shape, or holds infinite values.
     """
     path = trial / "oof.npy"
     try:
-        values: Array = np.load(path, allow_pickle=False).astype(float)
-    except (OSError, ValueError) as error:
+        values = np.load(path, allow_pickle=False)
+        if data.structure is not None:
+            data.structure.check(values, len(data.y))
+            return np.asarray(values)
+        plain: Array = values.astype(float)
+    except (OSError, ValueError, DataError) as error:
         raise DataError(f"{path.name} of trial {trial.name} cannot be read: {error}") from error
     wanted = (len(data.y), data.n_classes) if data.n_classes else (len(data.y),)
-    if values.shape != wanted or np.isinf(values).any():
-        raise DataError(f"{path.name} of trial {trial.name} is {values.shape} or not finite; expected {wanted}")
-    return values
+    if plain.shape != wanted or np.isinf(plain).any():
+        raise DataError(f"{path.name} of trial {trial.name} is {plain.shape} or not finite; expected {wanted}")
+    return plain
 
 
-def known_rows(predictions: Array) -> NDArray[np.bool_]:
-    """Return which rows were predicted."""
-    rows: Array = predictions if predictions.ndim == 1 else predictions.sum(axis=1)
-    return ~np.isnan(rows)
-
-
-def judge(predictions: Array, data: TrainData, metric: str) -> tuple[float, list[float]]:
+def judge(predictions: NDArray[Any], data: TrainData, metric: str) -> tuple[float, list[float]]:
     """Return the score over every predicted row and the score of each fold that was predicted whole.
 
     Raises:
         DataError: nothing was predicted, or the metric is not defined on it.
     """
-    known = known_rows(predictions)
+    known = is_predicted(predictions)
     if not known.any():
         raise DataError("nothing was predicted")
     folds = [rows for _, rows in data.folds if known[rows].all()]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from autoagent.data.images.source import ImageSource
-from autoagent.data.table import Role, Task
+from autoagent.data.images.structures import Targets
+from autoagent.data.table import CLASSES, Role, Task
 from autoagent.errors import DataError
 
 MAX_CLASSES = 1000
@@ -22,6 +23,7 @@ _SHORT_WORDS = 1.5  # the same of a column whose values mostly occur once, such 
 _WORD = re.compile(r"[^\W\d_]+(?:['’.&/-][^\W\d_]+)*[.,:;!?…\"')]*")  # letters; no digits as in codes
 _SHORT_SHARE, _SHORT_ONCE, _SHORT_PLAIN = 0.1, 0.5, 0.6  # of rows with another value, values met once, plain words
 _FEW_VALUES = 20
+_MOST_SHOWN = 20  # classes
 _SAMPLE = 2000
 _DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 
@@ -42,7 +44,8 @@ class DataCard(BaseModel):
     """What is known of a table.
 
     Attributes:
-        target_summary: share of each class (classification, at most twenty), or min, mean, max and deviation.
+        target_summary: share of each class (at most twenty; of pixels where they are marked, of boxes), or min, mean,
+            max and deviation, or the share of images in which a joint is marked.
         image_side: pixels of the squares that images are kept as; 0 where there are none.
         image_channels: 1 for grey images, else 3.
     """
@@ -53,7 +56,7 @@ class DataCard(BaseModel):
     n_duplicates: int
     columns: tuple[ColumnCard, ...]
     target: str
-    task: Literal["binary", "multiclass", "regression"]
+    task: Task
     target_summary: dict[str, float]
     image_side: int = 0
     image_channels: int = 0
@@ -71,6 +74,7 @@ def inspect(
     task: Task | None = None,
     name: str = "table",
     images: ImageSource | None = None,
+    targets: Targets | None = None,
 ) -> DataCard:
     """Inspect a table, and what one of its columns names.
 
@@ -85,7 +89,7 @@ def inspect(
         notes.append(f"{dropped} rows without a target were left out")
     if len(labelled) < 10:
         raise DataError(f"{len(labelled)} rows have a target; at least 10 are needed")
-    if labelled[target].nunique() < 2:
+    if targets is None and labelled[target].nunique() < 2:
         raise DataError(f"the target {target!r} has one value only; there is nothing to learn")
     task = task or guess_task(labelled[target])
     columns = tuple(_column(labelled.iloc[:, place], target=target) for place in range(labelled.shape[1]))
@@ -102,7 +106,7 @@ def inspect(
         columns=columns,
         target=target,
         task=task,
-        target_summary=_summary(labelled[target], task),
+        target_summary=_summary(labelled[target], task) if targets is None else _shown(targets),
         image_side=0 if images is None else images.side,
         image_channels=0 if images is None else images.channels,
         notes=tuple(notes),
@@ -143,7 +147,7 @@ def _as_image(column: ColumnCard) -> ColumnCard:
 
 def _imbalance(values: pd.Series, task: Task) -> list[str]:
     """Return a sentence where the largest class has at least five times the rows of the smallest."""
-    if task == "regression":
+    if task not in CLASSES:
         return []
     counts = values.astype(str).value_counts()
     most, least = counts.index[0], counts.index[-1]
@@ -156,8 +160,13 @@ def _summary(values: pd.Series, task: Task) -> dict[str, float]:
     if task == "regression":
         numbers = pd.to_numeric(values, errors="coerce").astype(float)
         return {"min": numbers.min(), "mean": numbers.mean(), "max": numbers.max(), "std": numbers.std()}
-    shares = values.astype(str).value_counts(normalize=True).head(20)
+    shares = values.astype(str).value_counts(normalize=True).head(_MOST_SHOWN)
     return {str(name): float(share) for name, share in shares.items()}
+
+
+def _shown(targets: Targets) -> dict[str, float]:
+    shares = targets.structure.shares(targets.truth)
+    return dict(list(shares.items())[:_MOST_SHOWN])
 
 
 def _column(values: pd.Series, *, target: str) -> ColumnCard:

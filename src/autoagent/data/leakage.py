@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -104,22 +104,20 @@ def check_leaks(
     return found
 
 
-def image_warnings(
-    images: ImageSource, cells: Sequence[str], y: NDArray[np.float64], split: Split
-) -> list[LeakWarning]:
+def image_warnings(images: ImageSource, cells: Sequence[str], y: NDArray[Any], split: Split) -> list[LeakWarning]:
     """Warn of test images that are nearly the same as a training image, and of names that suggest divided groups.
 
     Args:
         images: what was seen of each.
         cells: ``(n,)`` their names, as the rows have them.
-        y: ``(n,)`` class codes or numbers.
+        y: ``(n,)`` class codes or numbers, or a row of masks, boxes or joints for each image.
         split: which rows are tested on.
     """
     test, train = split.test_rows.tolist(), split.train_rows.tolist()
     pairs = near_pairs([images.facts[cells[i]] for i in test], [images.facts[cells[j]] for j in train])
     found = []
     if pairs:
-        other = sum(y[test[a]] != y[train[b]] for a, b, _ in pairs)
+        other = sum(not np.array_equal(y[test[a]], y[train[b]]) for a, b, _ in pairs)
         a, b, bits = min(pairs, key=lambda pair: pair[2])
         text = f"{len(pairs)} of {len(test)} test images are nearly the same as a training image"
         text += (

@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from autoagent.data.images.source import ImageSource
 from autoagent.data.images.store import ARRAYS, FACTS, check_sealed, rooted, write_images
+from autoagent.data.images.structures import Structure, write_structure
 from autoagent.data.splits import Split
 from autoagent.data.table import Role, Task
 from autoagent.durable import write_durably
@@ -30,7 +32,7 @@ class Schema(BaseModel):
 
     Attributes:
         roles: role of each feature, in the order of the table.
-        classes: sorted class names; empty for regression.
+        classes: sorted class names, of masks in the order of their codes; empty for regression and joints.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,10 +45,11 @@ class Schema(BaseModel):
 def write_split(
     run: Path,
     frame: pd.DataFrame,
-    y: NDArray[np.float64],
+    y: NDArray[Any],
     split: Split,
     schema: Schema,
     images: ImageSource | None = None,
+    structure: Structure | None = None,
 ) -> None:
     """Write ``data/`` (what workers see) and ``sealed/`` (what they never see) under a run folder.
 
@@ -71,6 +74,8 @@ def write_split(
     np.save(sealed / "test_y.npy", y[split.test_rows], allow_pickle=False)
     if images is not None and images.column in features:
         write_images(data, sealed, images)
+    if structure is not None:
+        write_structure(data, structure)
     write_folds(data / OWN_FOLDS, list(split.folds))
     (data / "schema.json").write_text(schema.model_dump_json(indent=1), encoding="utf-8")
     facts = {
@@ -114,7 +119,7 @@ def sealed_hash(run: Path) -> str:
     return digest.hexdigest()
 
 
-def open_sealed(run: Path, *, model_sha256: str) -> tuple[pd.DataFrame, NDArray[np.float64]]:
+def open_sealed(run: Path, *, model_sha256: str) -> tuple[pd.DataFrame, NDArray[Any]]:
     """Open the test rows for one model, once; the opening is recorded first.
 
     Raises:

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
-from autoagent.data.table import Task
+from autoagent.data.table import CLASSES, Task
 from autoagent.errors import DataError
 
 Rows = NDArray[np.int64]
@@ -70,7 +70,7 @@ def _name(value: object) -> str:
 
 
 def make_split(
-    y: NDArray[np.float64],
+    y: NDArray[Any],
     *,
     task: Task,
     seed: int,
@@ -82,7 +82,7 @@ def make_split(
     """Split rows into a sealed test part and folds.
 
     Args:
-        y: ``(n,)`` class codes or numbers.
+        y: ``(n,)`` class codes or numbers; of masks, boxes or joints only how many there are counts.
         task: classification is stratified unless told otherwise.
         seed: of the shuffles.
         kind: how to split; numbers have no strata, so "stratified" regression is split at random.
@@ -95,8 +95,8 @@ def make_split(
     """
     if len(y) < _MIN_ROWS:
         raise DataError(f"{len(y)} rows cannot be split into train, validation and test; at least {_MIN_ROWS} can")
-    if kind is None or (kind == "stratified" and task == "regression"):
-        kind = "random" if task == "regression" else "stratified"
+    if kind is None or (kind == "stratified" and task not in CLASSES):
+        kind = "stratified" if task in CLASSES else "random"
     if kind in ("group", "time") and (key is None or key.isna().any()):
         raise DataError(f"a {kind} split needs a column without missing values to split by")
     if kind == "time" and key is not None:
@@ -109,7 +109,7 @@ def make_split(
         inner = None if groups is None else groups[train]
         folds = _partition(y[train], inner, kind, parts=max(n_folds, 2) if n_folds > 1 else 5, seed=seed + 1)
         folds = folds[:n_folds]
-    if task != "regression" and kind in ("group", "time"):
+    if task in CLASSES and kind in ("group", "time"):
         folds = _with_classes(y, train, test, folds, kind)
     digest = hashlib.sha256(train.tobytes() + test.tobytes())
     for fold in folds:

@@ -9,8 +9,10 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from autoagent.data.images.source import ImageSource
+    from autoagent.data.images.structures import Targets
 
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "regression", "segmentation", "detection", "keypoints"]
+CLASSES: tuple[Task, ...] = ("binary", "multiclass")
 Role = Literal["numeric", "categorical", "text", "date", "image", "id", "constant", "target", "shift", "unit", "beside"]
 
 
@@ -25,6 +27,7 @@ class Table:
         repairs: what was mended while reading, one sentence each.
         default_target: the target of a built-in table or of folders of images, else None.
         images: what one of the columns names, else None.
+        targets: masks, boxes or joints of the images, which the column of the target only names; else None.
     """
 
     frame: pd.DataFrame
@@ -33,3 +36,4 @@ class Table:
     repairs: tuple[str, ...] = ()
     default_target: str | None = None
     images: ImageSource | None = None
+    targets: Targets | None = None

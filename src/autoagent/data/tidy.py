@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def tidy(table: Table) -> Table:
     frame, infinite = _finite(frame)
     if infinite:
         repairs.append(f"{infinite} infinite values were read as missing")
-    return Table(frame, table.name, table.source, tuple(repairs), table.default_target, table.images)
+    return replace(table, frame=frame, repairs=tuple(repairs))
 
 
 def _unique(names: list[str]) -> list[str]:

@@ -55,6 +55,16 @@ class ClassRow(BaseModel):
     precision: float | None = None
 
 
+class Part(BaseModel):
+    """How well a class of pixels or boxes, or a joint, is marked."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    name: str
+    count: str = ""
+    what: str = ""
+    value: float | None = None
+
+
 class Pictures(BaseModel):
     """``pictures.json``."""
 
@@ -62,6 +72,7 @@ class Pictures(BaseModel):
     examples: list[Shown] = Field(default_factory=list)
     worst: list[Shown] = Field(default_factory=list)
     per_class: list[ClassRow] = Field(default_factory=list)
+    parts: list[Part] = Field(default_factory=list)
     wrong: int | None = None
     augmented: str = ""
 

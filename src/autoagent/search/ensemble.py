@@ -94,6 +94,22 @@ def choose(  # noqa: PLR0913 - the limits are separate facts of a request
     return Selection(members, score(metric, y, ruled), best_score, rule, reason)
 
 
+def choose_one(scores: Mapping[int, float], sizes: Mapping[int, int], *, max_bytes: int | None = None) -> Selection:
+    """Choose the one best trial, of predictions that cannot be averaged; the smallest where none fits.
+
+    Args:
+        scores: out of fold, higher is better.
+        sizes: bytes of each trial's saved model.
+        max_bytes: limit of its size.
+    """
+    fitting = [m for m in sorted(scores) if max_bytes is None or sizes[m] <= max_bytes]
+    if not fitting:
+        best = min(sorted(scores), key=lambda m: sizes[m])
+        return Selection(((best, 1.0),), scores[best], max(scores.values()), (), f"trial {best} is the smallest")
+    best = max(fitting, key=lambda m: scores[m])
+    return Selection(((best, 1.0),), scores[best], scores[best], (), f"trial {best} is the best that fits")
+
+
 def _none_fits(numbers: Sequence[int], limits: _Limits) -> str:
     if not numbers:
         return "no trial ended with out-of-fold predictions; there is nothing to choose from"

@@ -19,18 +19,22 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from autoagent.data.formulas import confusion
 from autoagent.data.images.store import rooted
+from autoagent.data.images.structures import Structure, read_structure
 from autoagent.data.interval import bootstrap_interval
 from autoagent.data.metrics import METRICS, raw
 from autoagent.data.seal import open_sealed
-from autoagent.data.table import Task
+from autoagent.data.table import CLASSES, Task
 from autoagent.durable import write_durably
 from autoagent.errors import AutoAgentError, DataError
 from autoagent.forecasting import is_forecaster
 from autoagent.inference import InputError, Model
+from autoagent.marking import Marker, is_marker
 from autoagent.train.export import forecasts
+from autoagent.train.export.marked_pictures import marked_pictures
 from autoagent.train.export.measure import call_ms, folder_bytes, folder_sha256, latency_ms, onnx_difference
 from autoagent.train.export.package import assemble
 from autoagent.train.export.pictures import pictures, samples_of
+from autoagent.train.models.usual_map import usual_marks
 
 Array = NDArray[np.float64]
 
@@ -44,6 +48,7 @@ class ExportJob(BaseModel):
     Attributes:
         measure_s: seconds of calls to it.
         framing: of series, as ``windows.Framing`` writes it.
+        structure: of masks, boxes and joints, as a `Marker` reads it.
         quantiles: that their forecasts come with.
     """
 
@@ -61,6 +66,7 @@ class ExportJob(BaseModel):
     seed: int = 0
     measure_s: float = 1.5
     framing: dict[str, Any] | None = None
+    structure: dict[str, Any] | None = None
     quantiles: list[float] = []
 
 
@@ -90,7 +96,7 @@ def export(job: ExportJob) -> dict[str, Any]:
     if job.framing is not None:
         meta |= {"framing": job.framing, "intervals": forecasts.intervals_of(job.run, job.members, job.quantiles)}
     assemble(job.run, job.members, out, meta)
-    model = Model.load(out)
+    model = open_model(out)
     frame = rooted(pd.read_parquet(job.run / "data" / "train.parquet"), job.run / "data")
     difference, rows = onnx_difference(model, job.run / "data", [trial for trial, _ in job.members])
     if job.framing is None:
@@ -112,15 +118,16 @@ def export(job: ExportJob) -> dict[str, Any]:
 def test(job: TestJob) -> dict[str, Any]:
     """Open the sealed rows once for the delivered model and score it."""
     folder = job.run / "model"
-    model = Model.load(folder)
+    model = open_model(folder)
     frame, y = open_sealed(job.run, model_sha256=folder_sha256(folder))
     prediction = model.raw(frame)
     decided = by_rule(prediction, job.rule) if METRICS[job.metric].needs == "label" else prediction
     score = raw(job.metric, y, decided)
     sign = 1.0 if METRICS[job.metric].direction == "max" else -1.0
     train_y = np.load(job.run / "data" / "y.npy", allow_pickle=False)
-    real, series = job.task == "regression", is_forecaster(model.facts)
-    _write_pictures(job, model, frame, y, by_rule(prediction, job.rule))
+    classes, series = job.task in CLASSES, is_forecaster(model.facts)
+    structure = read_structure(job.run / "data")
+    _write_pictures(job, model, frame, y, by_rule(prediction, job.rule), structure)
     return {
         "metric": job.metric,
         "direction": METRICS[job.metric].direction,
@@ -129,18 +136,34 @@ def test(job: TestJob) -> dict[str, Any]:
         "n_rows": len(y),
         "validation": job.validation,
         "optimism": sign * (job.validation - score),
-        "baseline_score": baseline_score(job.metric, train_y, y, len(job.classes)),
+        "baseline_score": baseline_score(job.metric, train_y, y, len(job.classes), structure),
         **(forecasts.test_facts(job.run, model, frame, y, prediction, job.metric, job.seed) if series else {}),
         "labels": job.classes,
-        "confusion": None if real else confusion_table(y, by_rule(prediction, job.rule), job.classes),
-        "residuals": residuals(y, prediction) if real else None,
-        "calibration": None if real else calibration(y, prediction),
+        "confusion": confusion_table(y, by_rule(prediction, job.rule), job.classes) if classes else None,
+        "residuals": residuals(y, prediction) if job.task == "regression" else None,
+        "calibration": calibration(y, prediction) if classes else None,
     }
 
 
-def _write_pictures(job: TestJob, model: Model, frame: pd.DataFrame, y: Array, prediction: Array) -> None:
+def open_model(folder: Path) -> Model:
+    """Open a delivered folder as what it is."""
+    model = Model.load(folder)
+    return Marker.load(folder) if is_marker(model.facts) else model
+
+
+def _write_pictures(
+    job: TestJob,
+    model: Model,
+    frame: pd.DataFrame,
+    y: NDArray[Any],
+    prediction: NDArray[Any],
+    structure: Structure | None,
+) -> None:
     """Write ``pictures.json`` for the report of a run on images."""
-    shown = pictures(model.facts["roles"], frame, y, prediction, job.classes, seed=job.seed)
+    if structure is not None:
+        shown = marked_pictures(structure, model.facts["roles"], frame, y, prediction, job.metric, seed=job.seed)
+    else:
+        shown = pictures(model.facts["roles"], frame, y, prediction, job.classes, seed=job.seed)
     if shown is not None:
         trials = [job.run / "trials" / str(member["trial"]) for member in model.facts["members"]]
         _write(job.run / "pictures.json", {**shown, "augmented": samples_of(trials)})
@@ -165,9 +188,16 @@ def by_rule(proba: Array, rule: Sequence[float]) -> Array:
     return np.asarray(weighted / weighted.sum(axis=1, keepdims=True))
 
 
-def baseline_score(metric: str, train_y: Array, y: Array, num_classes: int) -> float | None:
-    """Return what the class shares or the mean of the training rows would have scored; None where not defined."""
-    if num_classes:
+def baseline_score(
+    metric: str, train_y: NDArray[Any], y: NDArray[Any], num_classes: int, structure: Structure | None = None
+) -> float | None:
+    """Return what the class shares or the mean of the training rows would have scored; None where not defined.
+
+    Of masks, boxes and joints it is what is usual at each place.
+    """
+    if structure is not None:
+        guess = usual_marks(structure, train_y, len(y))
+    elif num_classes:
         shares = np.bincount(train_y.astype(np.int64), minlength=num_classes) / len(train_y)
         guess = np.tile(shares, (len(y), 1))
     else:

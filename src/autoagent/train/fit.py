@@ -16,18 +16,20 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import psutil
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from autoagent.data.images.store import cached
+from autoagent.data.images.structures import is_predicted
 from autoagent.data.metrics import score
-from autoagent.data.seal import Schema, folds_of, read_schema
+from autoagent.data.seal import Schema, folds_of
 from autoagent.data.table import Task
 from autoagent.errors import CannotFinish, DataError, TrialFailed
 from autoagent.inference import apply_recipe, image_column, restored
 from autoagent.space import JSONScalar
 from autoagent.train.features import ImageOptions, fit_recipe, number_places
-from autoagent.train.learner import Array, FitContext, Fitted, Learner, Stepwise
+from autoagent.train.learner import Array, FitContext, Fitted, Learner, Mapped, Stepwise
 from autoagent.train.models import MODELS, ModelCard
+from autoagent.train.rows import TrainingRows
 from autoagent.train.rungs import RUNGS, CurvePruned, Watch
 from autoagent.train.vision.pixels import image_recipe, pixel_rows
 
@@ -36,6 +38,7 @@ _MAX_RESERVE_S = 2.0
 _CURVE_POINTS = 200
 _REFIT_MARGIN = 1.5  # of a fold's time that a fit on all rows may take
 _COMPARED = 200  # rows on which the delivered model is compared with a refitted one
+_COMPARED_MAPS = 16  # images, of masks, boxes and joints
 
 
 class Job(BaseModel):
@@ -87,39 +90,19 @@ class _Part:
     recipe: dict[str, Any]
     fitted: Fitted
     num_features: int
+    valid: NDArray[np.int64] | None = None  # rows that it has not seen; None of a model of all rows
 
 
 @dataclass
 class _Progress:
     """What a job has so far."""
 
-    oof: Array
+    oof: NDArray[Any]
     fold_scores: list[float] = field(default_factory=list)
     parts: list[_Part] = field(default_factory=list)
     curves: list[list[float]] = field(default_factory=list)
     rungs: list[float] = field(default_factory=list)
     predict_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Table:
-    """The training rows; a learner sees ``(y - shift) / unit`` where the schema has such columns (series)."""
-
-    frame: pd.DataFrame
-    y: Array
-    schema: Schema
-
-    def learned(self, rows: Any = slice(None)) -> Array:  # noqa: ANN401 - whatever indexes rows
-        """Return the targets of some rows as a learner sees them."""
-        zero = restored(self.schema.roles, self.frame.iloc[rows], np.zeros(len(self.y[rows])))
-        one = restored(self.schema.roles, self.frame.iloc[rows], np.ones(len(self.y[rows])))
-        return np.asarray((self.y[rows] - zero) / (one - zero)) if zero.any() or not (one == 1).all() else self.y[rows]
-
-    def metric(self, metric: str) -> str:
-        """Return the metric that a learner should aim at: on scaled values MASE is a mean absolute error."""
-        if "unit" not in self.schema.roles.values():
-            return metric
-        return "rmse" if metric in ("rmse", "mse", "rmsse", "r2") else "mae"
 
 
 def run_job(job: Job, *, started: float) -> dict[str, Any]:
@@ -155,11 +138,8 @@ def model_card(family: str) -> ModelCard:
 def _fit(job: Job, started: float) -> dict[str, Any]:
     card = model_card(job.family)
     learner = cast("Learner", cast(Any, card.load())(card.space.check(job.config)))
-    frame, folds = pd.read_parquet(job.data / "train.parquet", use_threads=False), folds_of(job.out, job.data)
-    frame = cached(frame, job.data)
-    table = _Table(frame, np.load(job.data / "y.npy", allow_pickle=False), read_schema(job.data))
-    shape = (len(frame),) if job.task == "regression" else (len(frame), job.n_classes)
-    progress = _Progress(np.full(shape, np.nan, dtype=np.float64))
+    table, folds = TrainingRows.read(job.data), folds_of(job.out, job.data)
+    progress = _Progress(table.unpredicted(job.task, job.n_classes))
     status = "ok"
     for number, (train, valid) in enumerate(folds):
         deadline = _fold_deadline(job, started, len(folds) - number)
@@ -181,7 +161,7 @@ def _fit(job: Job, started: float) -> dict[str, Any]:
 def _fit_fold(
     job: Job,
     learner: Learner,
-    table: _Table,
+    table: TrainingRows,
     fold: tuple[int, np.ndarray[Any, Any], np.ndarray[Any, Any]],
     progress: _Progress,
     deadline: float | None,
@@ -206,6 +186,7 @@ def _fit_fold(
             least_share=0.0 if number else job.least_share,
             memory_bytes=_bytes_left(job),
             code=job.code,
+            flip_pairs=table.flip_pairs(),
         )
         try:
             fitted = learner.fit(
@@ -217,13 +198,15 @@ def _fit_fold(
         finally:
             progress.rungs += watch.reached
     before = time.monotonic()
-    prediction = restored(table.schema.roles, frame.iloc[valid], fitted.predict(X_valid))
+    prediction: NDArray[Any] = fitted.predict(X_valid)
+    if table.structure is None:
+        prediction = restored(table.schema.roles, frame.iloc[valid], prediction)
     progress.predict_s += time.monotonic() - before
     if not np.isfinite(prediction).all():
         raise DataError(f"fold {number}: {int((~np.isfinite(prediction)).sum())} predictions are not finite")
     progress.oof[valid] = prediction
     progress.fold_scores.append(score(job.metric, y[valid], prediction))
-    progress.parts.append(_Part(recipe, fitted, X.shape[1]))
+    progress.parts.append(_Part(recipe, fitted, X.shape[1], valid))
     progress.curves.append(_thin(fitted.curve))
 
 
@@ -249,17 +232,20 @@ def _applied(recipe: Mapping[str, Any], frame: pd.DataFrame, learner: Learner) -
 
 
 def _conclude(
-    job: Job, learner: Learner, table: _Table, progress: _Progress, status: str, started: float
+    job: Job, learner: Learner, table: TrainingRows, progress: _Progress, status: str, started: float
 ) -> dict[str, Any]:
     """Score the pooled predictions and save what is worth it."""
     y = table.y
-    np.save(job.out / "oof.npy", progress.oof.astype(np.float32), allow_pickle=False)
-    rows = np.isfinite(progress.oof) if progress.oof.ndim == 1 else np.isfinite(progress.oof).all(axis=1)
+    oof = progress.oof if table.structure is not None else progress.oof.astype(np.float32)
+    np.save(job.out / "oof.npy", oof, allow_pickle=False)
+    rows = is_predicted(progress.oof)
     pooled = score(job.metric, y[rows], progress.oof[rows]) if rows.any() else None
     keep = status == "ok" and job.save and pooled is not None
     keep = keep and (job.save_above is None or cast(float, pooled) >= job.save_above)
     refit = keep and job.refit and _fits_again(job, progress, started)
     parts = [_refit(job, learner, table, progress, started)] if refit else progress.parts
+    if keep and table.structure is not None:  # several cannot be averaged
+        parts = [_checked(job, learner, table, progress, parts)]
     return {
         "status": status,
         "fold_scores": progress.fold_scores,
@@ -283,7 +269,7 @@ def _fits_again(job: Job, progress: _Progress, started: float) -> bool:
     return used + _REFIT_MARGIN * used / len(progress.parts) < job.deadline_s
 
 
-def _refit(job: Job, learner: Learner, table: _Table, progress: _Progress, started: float) -> _Part:
+def _refit(job: Job, learner: Learner, table: TrainingRows, progress: _Progress, started: float) -> _Part:
     """Fit on all rows for as long as was best on the folds, and keep what it says of some rows to compare with."""
     frame, y = table.frame, table.learned()
     recipe, X = _inputs(frame, table.schema, y, job, learner)
@@ -301,8 +287,11 @@ def _refit(job: Job, learner: Learner, table: _Table, progress: _Progress, start
         numbers=number_places(recipe),
         memory_bytes=_bytes_left(job),
         code=job.code,
+        flip_pairs=table.flip_pairs(),
     )
     fitted = learner.fit(X, y, X_valid=X[:0], y_valid=y[:0], context=context)
+    if table.structure is not None:
+        return _Part(recipe, fitted, X.shape[1])
     rows = np.unique(np.linspace(0, len(frame) - 1, min(len(frame), _COMPARED)).astype(np.int64))
     before = time.monotonic()
     said = fitted.predict(_applied(recipe, frame.iloc[rows], learner))
@@ -311,6 +300,20 @@ def _refit(job: Job, learner: Learner, table: _Table, progress: _Progress, start
         raise DataError("the model on all rows gives predictions that are not finite")
     np.savez(job.out / "refit.npz", allow_pickle=False, rows=rows, said=said)
     return _Part(recipe, fitted, X.shape[1])
+
+
+def _checked(job: Job, learner: Learner, table: TrainingRows, progress: _Progress, parts: list[_Part]) -> _Part:
+    """Return the part that is delivered, the best fold's where none saw all rows; keep what its network says of some.
+
+    What a network says is compared before it is decoded: near a border two classes of pixels change places at once.
+    """
+    best = int(np.argmax(progress.fold_scores)) if len(parts) > 1 else 0
+    part = parts[best]
+    rows = np.arange(len(table.frame)) if part.valid is None else part.valid
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _COMPARED_MAPS)).astype(np.int64))]
+    said = cast("Mapped", part.fitted).maps(_applied(part.recipe, table.frame.iloc[rows], learner))
+    np.savez(job.out / "refit.npz", allow_pickle=False, rows=rows, said=said)
+    return part
 
 
 def _save_parts(folder: Path, parts: list[_Part]) -> int:

@@ -87,8 +87,8 @@ class Fitted(Protocol):
     def curve(self) -> list[float]:
         """Validation loss by step; empty where a model has no steps."""
 
-    def predict(self, X: Any) -> Array:  # noqa: ANN401 - a matrix, or rows of images
-        """Return ``(n, k)`` probabilities whose rows sum to 1, or ``(n,)`` numbers."""
+    def predict(self, X: Any) -> NDArray[Any]:  # noqa: ANN401 - a matrix, or rows of images
+        """Return ``(n, k)`` probabilities whose rows sum to 1, ``(n,)`` numbers, or masks, boxes or joints."""
 
     def to_onnx(self) -> bytes:
         """Return a model with input ``X`` float32 ``(n, d)`` and one output ``Y`` float32 ``(n, k)`` or ``(n,)``."""
@@ -101,6 +101,13 @@ class Stepwise(Protocol):
     @property
     def stopped_at(self) -> float:
         """Where it was cut: steps of a booster, the share of a network's schedule."""
+
+
+class Mapped(Protocol):
+    """A fitted network whose output is decoded to masks, boxes or joints."""
+
+    def maps(self, X: Any) -> NDArray[Any]:  # noqa: ANN401 - rows of images
+        """Return what the network says of each image, before it is decoded; the delivered graph says the same."""
 
 
 class Learner(Protocol):

@@ -57,6 +57,7 @@ class DataEvidence:
         name: how the user named the data, for messages only.
         default_target: the target of a built-in data set, or None.
         suspicious: texts in the data that look like instructions.
+        structure: what the default target holds of each image: "segmentation", "detection" or "keypoints"; else empty.
     """
 
     columns: tuple[ColumnEvidence, ...] = ()
@@ -64,6 +65,7 @@ class DataEvidence:
     name: str = "data"
     default_target: str | None = None
     suspicious: tuple[Suspicion, ...] = ()
+    structure: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -12,7 +12,15 @@ from autoagent.agent.understand.finding import Fields
 from autoagent.agent.understand.metric import CLASS_METRICS, MINIMISED, VALUE_METRICS
 from autoagent.agent.understand.sentence import Sentence
 
-SUPPORTED = {"binary_classification": "binary", "multiclass_classification": "multiclass", "regression": "regression"}
+SUPPORTED = {
+    "binary_classification": "binary",
+    "multiclass_classification": "multiclass",
+    "regression": "regression",
+    "semantic_segmentation": "segmentation",
+    "instance_segmentation": "segmentation",
+    "object_detection": "detection",
+    "keypoint_detection": "keypoints",
+}
 NEAREST = {
     "multilabel_classification": "one binary classification per label",
     "ordinal_regression": "multiclass classification, or regression on the grade's number",

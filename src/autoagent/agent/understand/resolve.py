@@ -14,13 +14,42 @@ from autoagent.errors import RequestError
 if TYPE_CHECKING:
     from autoagent.agent.series import FoundSeries
 
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "regression", "segmentation", "detection", "keypoints"]
 
-_DEFAULT_METRIC: dict[Task, str] = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}
+_DEFAULT_METRIC: dict[Task, str] = {
+    "binary": "roc_auc",
+    "multiclass": "accuracy",
+    "regression": "rmse",
+    "segmentation": "mean_iou",
+    "detection": "mean_average_precision",
+    "keypoints": "pck",
+}
 _TASKS: dict[str, Task] = {
     "binary_classification": "binary",
     "multiclass_classification": "multiclass",
     "regression": "regression",
+    "semantic_segmentation": "segmentation",
+    "instance_segmentation": "segmentation",
+    "object_detection": "detection",
+    "keypoint_detection": "keypoints",
+}
+_STRUCTURED: dict[str, tuple[Task, str, str]] = {
+    "segmentation": ("segmentation", "masks", "give a folder with a mask for each image (docs/masks.md)"),
+    "detection": ("detection", "boxes", "give a COCO file beside the images (docs/boxes.md)"),
+    "keypoints": ("keypoints", "joints", "give a COCO file of keypoints beside the images (docs/boxes.md)"),
+}
+_METRICS = {
+    "miou": "mean_iou",
+    "iou": "mean_iou",
+    "map": "mean_average_precision",
+    "map@0.5:0.95": "mean_average_precision",
+    "map@.5:.95": "mean_average_precision",
+    "map@0.5": "map_50",
+    "map@.5": "map_50",
+    "pck@0.2": "pck",
+    "pck@.2": "pck",
+    "pck@0.1": "pck_10",
+    "pck@.1": "pck_10",
 }
 _FEW_CLASSES = 20  # a whole-numbered target with at most so many values could be classes
 _TARGET_NAMES = ("target", "label", "class", "y", "outcome")
@@ -74,18 +103,27 @@ def resolve(understanding: Understanding, evidence: DataEvidence) -> Resolved:
         raise RequestError(
             f"the request cannot be built yet:\n{lines}", missing=[question.key for question in blocking]
         )
-    task = _task(understanding, target, said)
-    metric = spec.metric.name or _DEFAULT_METRIC[task]
+    task = _task(understanding, target, said, evidence.structure)
+    metric = _metric(task, spec.metric.name)
     if spec.metric.name is None:
         said.append(f"No metric was asked for; the model is judged by {metric}.")
     return Resolved(task, target.name, metric, tuple(dict.fromkeys(said)))
+
+
+def _metric(task: Task, stated: str | None) -> str:
+    """Return the metric as ``data.metrics`` names it."""
+    if stated is None:
+        return _DEFAULT_METRIC[task]
+    if task == "keypoints" and stated.startswith("map"):
+        return "oks_map"
+    return _METRICS.get(stated, stated)
 
 
 def _refusal(task_type: str) -> str:
     wanted = task_type.replace("_", " ")
     nearest = NEAREST.get(task_type)
     advice = f"the nearest supported task is {nearest}" if nearest else "there is no supported task near it"
-    return f"{wanted} is not supported; {advice}. Supported on tables: binary and multiclass classification, regression, forecasting."
+    return f"{wanted} is not supported; {advice}. Supported: binary and multiclass classification, regression, forecasting; on images also masks, boxes and joints."
 
 
 def _blocks(key: str, understanding: Understanding, target: ColumnEvidence | None) -> bool:
@@ -112,14 +150,37 @@ def _target(understanding: Understanding, evidence: DataEvidence, said: list[str
     return None, ""
 
 
-def _task(understanding: Understanding, target: ColumnEvidence, said: list[str]) -> Task:
+def _task(understanding: Understanding, target: ColumnEvidence, said: list[str], structure: str = "") -> Task:
     stated = understanding.spec.task_type
+    wanted = None if stated is None else _TASKS[stated]
+    if structure or wanted in _STRUCTURED:
+        return _structured(understanding, wanted, structure, target, said)
     if stated is not None:
         task = _TASKS[stated]
         _check_fit(task, target)
         return task
     task = _task_of(target, understanding.spec.metric.name)
     said.append(f"{target.name!r} has {target.n_unique} different values ({target.kind}), so this is taken as {task}.")
+    return task
+
+
+def _structured(
+    understanding: Understanding, wanted: Task | None, there: str, target: ColumnEvidence, said: list[str]
+) -> Task:
+    """Return masks, boxes or joints where they are in the data and not refused by the request."""
+    if wanted is not None and wanted != there:
+        if wanted in _STRUCTURED:
+            _, what, advice = _STRUCTURED[wanted]
+            raise RequestError(f"{what} were asked for, and the data has none; {advice}", missing=["data.target"])
+        if understanding.spec.data.target not in (None, target.name):
+            return wanted
+        what = _STRUCTURED[there][1]
+        raise RequestError(f"{wanted} was asked for, and the data holds {what} of each image", missing=["task_type"])
+    task, what, _ = _STRUCTURED[there]
+    if wanted is None:
+        said.append(f"The images have {what}, so this is taken as {task}.")
+    if understanding.spec.task_type == "instance_segmentation":
+        said.append("Pixels are marked by their class; objects of one class that touch are not told apart.")
     return task
 
 

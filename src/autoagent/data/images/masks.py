@@ -71,13 +71,10 @@ def find_masks(root: Path, found: Found) -> MaskedImages | None:
     return _looked_at(frame, COLUMN, MASK, root, found.others, [*found.notes, *notes])
 
 
-def count_masks(root: Path, found: Found) -> int:
-    """Return how many images of a folder have a mask beside them, by their names; nothing is opened.
-
-    Raises:
-        DataError: many images have no mask.
-    """
-    return len(_paired(root, found)[0] or [])
+def names_masks(frame: pd.DataFrame) -> bool:
+    """Say whether a table has two columns of images, one of which has a name that says masks."""
+    columns = [str(name) for name in frame.columns if _holds_images(frame[name])]
+    return len(columns) == 2 and len(_hinted(columns)) == 1
 
 
 def masks_of_table(frame: pd.DataFrame, root: Path) -> MaskedImages | None:
@@ -89,12 +86,16 @@ def masks_of_table(frame: pd.DataFrame, root: Path) -> MaskedImages | None:
     columns = [str(name) for name in frame.columns if _holds_images(frame[name])]
     if len(columns) != 2:
         return None
-    hinted = [name for name in columns if any(word in name.lower() for word in _MASK_COLUMNS)]
+    hinted = _hinted(columns)
     mask = hinted[0] if len(hinted) == 1 else columns[1]
     image = columns[0] if columns[1] == mask else columns[1]
     cells = frame.assign(**{name: frame[name].astype(object).fillna("").astype(str) for name in columns})
     others = sorted(path.name for path in root.iterdir() if path.is_file() and not looks_like_image(path.name))
     return _looked_at(cells, image, mask, root, others, [])
+
+
+def _hinted(columns: Sequence[str]) -> list[str]:
+    return [name for name in columns if any(word in name.lower() for word in _MASK_COLUMNS)]
 
 
 def _holds_images(column: pd.Series) -> bool:

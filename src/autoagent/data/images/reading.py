@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from autoagent.data.images.arrays import as_bytes, is_idx, labels_beside, read_idx
 from autoagent.data.images.folders import Found, by_class, find, from_rows, is_inside, table_beside
 from autoagent.data.images.look import look, look_at_arrays, skipped
-from autoagent.data.images.masks import count_masks
+from autoagent.data.images.marked import table_of_masks
+from autoagent.data.images.masks import find_masks, masks_of_table, names_masks
 from autoagent.data.images.source import COLUMN, TARGET, ImageSource
 from autoagent.data.table import Table
 from autoagent.errors import DataError
@@ -20,7 +21,7 @@ from autoagent.inference import read_rows
 
 
 def read_folder(root: Path) -> Table | Path:
-    """Read a folder of images: a folder for each class, IDX files, or the path of a table that names the images.
+    """Read a folder of images: masks beside them, a folder for each class, IDX files, or the path of their table.
 
     Raises:
         DataError: it holds no images, or none can be read.
@@ -34,11 +35,8 @@ def read_folder(root: Path) -> Table | Path:
         raise DataError(f"{str(root)!r} is a folder without images; give a table, or a folder with images in it")
     if (table := table_beside(root, found)) is not None:
         return table
-    if count := count_masks(root, found):
-        raise DataError(
-            f"{count} images in {str(root)!r} have a mask beside them; a run does not mark pixels yet, and 'images' "
-            "and 'masks' are no classes. From Python networks learn masks: see docs/masks.md"
-        )
+    if (masked := find_masks(root, found)) is not None:
+        return table_of_masks(masked, root, (root.name, str(root)))
     return read_classes(root, found)
 
 
@@ -53,7 +51,7 @@ def read_classes(root: Path, found: Found | None = None) -> Table:
 
 
 def read_beside(table: Table, root: Path) -> Table:
-    """Return a table with its images, if one of its columns names files beside it; else as it is.
+    """Return a table with its images, and their masks, if its columns name files beside it; else as it is.
 
     Raises:
         DataError: the column names images, and too many are missing or unreadable.
@@ -61,6 +59,8 @@ def read_beside(table: Table, root: Path) -> Table:
     column = from_rows(table.frame, root)
     if column is None:
         return table
+    if names_masks(table.frame) and (masked := masks_of_table(table.frame, root)) is not None:
+        return table_of_masks(masked, root, (table.name, table.source), table.repairs)
     frame = table.frame.copy()
     cells = frame[column].astype(object)
     frame[column] = cells.where(cells.notna(), "")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from autoagent import forecasting, inference, windows
+from autoagent import forecasting, inference, marking, structured, windows
 from autoagent.durable import sync_path, sync_tree, write_durably
 from autoagent.errors import RunFolderError
 
@@ -20,6 +20,7 @@ _MAX_LEVELS = 50  # that are named in the schema
 _FACTS = ("task", "target", "metric", "classes", "class_kind", "roles", "rule")
 _SCRIPTS = {"predict.py": inference}
 _SERIES_SCRIPTS = {"predict.py": forecasting, "inference.py": inference, "windows.py": windows}
+_MARKING_SCRIPTS = {"predict.py": marking, "inference.py": inference, "structured.py": structured}
 
 
 def assemble(
@@ -34,7 +35,7 @@ def assemble(
         members: trial folders and their weights.
         out: the folder to make; one that is there is replaced.
         meta: ``task``, ``target``, ``metric``, ``classes``, ``class_kind``, ``roles`` and ``rule``; of series also
-            ``framing`` and ``intervals``.
+            ``framing`` and ``intervals``, of masks, boxes and joints ``structure``.
 
     Returns:
         What ``model.json`` says.
@@ -56,10 +57,13 @@ def assemble(
         facts |= {"framing": series, "intervals": meta["intervals"], "examples": {}, "ranges": {}}
     else:
         facts |= {"examples": _examples(frame), "ranges": _ranges(frame, meta["roles"])}
+    if structure := meta.get("structure"):
+        facts["structure"] = structure
     _write_json(building / "model.json", facts)
     _write_json(building / "schema.json", history_schema(series) if series else input_schema(facts))
     (building / "requirements.txt").write_text(_REQUIREMENTS + _FOR_IMAGES * images, encoding="utf-8")
-    for name, module in (_SERIES_SCRIPTS if series else _SCRIPTS).items():
+    scripts = _SERIES_SCRIPTS if series else _MARKING_SCRIPTS if structure else _SCRIPTS
+    for name, module in scripts.items():
         shutil.copyfile(str(module.__file__), building / name)
     files = [path.relative_to(building).as_posix() for path in building.rglob("*") if path.is_file()]
     _write_sums(building, {name: inference.file_sha256(building / name) for name in files})

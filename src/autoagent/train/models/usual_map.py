@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoagent.data.images.structures import Structure
 from autoagent.data.segmentation_formulas import IGNORED
 from autoagent.space import JSONScalar
 from autoagent.structured import decode_joints, decode_masks
@@ -26,27 +27,31 @@ class UsualMap:
     """The same maps for every image.
 
     Attributes:
-        maps: ``(K, h, w)``.
+        usual: the maps, ``(K, h, w)``.
         shape: ``(h, w, c)`` of an image.
         decode: from maps ``(n, K, h, w)`` to what is predicted.
     """
 
-    maps: NDArray[np.float32]
+    usual: NDArray[np.float32]
     shape: tuple[int, int, int]
     decode: Callable[[NDArray[Any]], NDArray[Any]]
     curve: list[float] = field(default_factory=list)
 
     def predict(self, X: PixelRows) -> NDArray[Any]:
         """Return what is predicted, one row for each image."""
-        return np.repeat(self.decode(self.maps[None]), len(X), axis=0)
+        return np.repeat(self.decode(self.usual[None]), len(X), axis=0)
+
+    def maps(self, X: PixelRows) -> NDArray[Any]:
+        """Return the maps of each image, ``(n, K, h, w)``."""
+        return np.repeat(self.usual[None], len(X), axis=0)
 
     def to_onnx(self) -> bytes:
         """Return a model from uint8 ``X`` ``(n, h, w, c)`` to maps ``Y``, before they are decoded."""
         graph = OnnxGraph()
         rows = graph.add("Shape", "X", start=0, end=1)
-        sizes = graph.add("Concat", rows, graph.constant(self.maps.shape, np.int64), axis=0)
+        sizes = graph.add("Concat", rows, graph.constant(self.usual.shape, np.int64), axis=0)
         return graph.finish(
-            graph.add("Expand", graph.constant(self.maps[None]), sizes), image=self.shape, num_columns=self.maps.shape
+            graph.add("Expand", graph.constant(self.usual[None]), sizes), image=self.shape, num_columns=self.usual.shape
         )
 
 
@@ -70,6 +75,16 @@ class UsualLearner:
             return UsualMap(_usual_joints(y), X.shape[1:], decode_joints)
         maps = _usual_classes(y, context.n_classes)
         return UsualMap(maps, X.shape[1:], functools.partial(decode_masks, side=y.shape[1]))
+
+
+def usual_marks(structure: Structure, truth: NDArray[Any], n: int) -> NDArray[Any]:
+    """Return for ``n`` images the masks ``(n, S, S)`` or joints ``(n, J, 3)`` that are usual in ``truth``."""
+    one: NDArray[Any]
+    if structure.kind == "segmentation":
+        one = decode_masks(_usual_classes(truth, len(structure.classes))[None], structure.side)
+    else:
+        one = decode_joints(_usual_joints(truth)[None])
+    return np.repeat(one, n, axis=0)
 
 
 def build_masks(config: Mapping[str, JSONScalar]) -> UsualLearner:

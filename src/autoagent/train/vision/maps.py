@@ -46,7 +46,7 @@ class FittedMaps:
 
     def predict(self, X: PixelRows) -> NDArray[Any]:
         """Return what is predicted, one row for each image."""
-        return _decoded(X, self._maps, self.decode)
+        return _decoded(X, self.maps, self.decode)
 
     def to_onnx(self) -> bytes:
         """Return a model from uint8 ``X`` ``(n, h, w, c)`` to maps ``Y``, before they are decoded."""
@@ -58,7 +58,8 @@ class FittedMaps:
         z = add_module(graph, net, graph.add("Div", x, graph.constant(255.0)))
         return graph.finish(z, image=self.shape, num_columns=tuple(sizes))
 
-    def _maps(self, X: PixelRows) -> NDArray[Any]:
+    def maps(self, X: PixelRows) -> NDArray[Any]:
+        """Return the maps of a few images, ``(n, K, h, w)``."""
         with torch.no_grad():
             made = self.net(as_input(X.read()).to(next(self.net.parameters()).device)).float().cpu().numpy()
         return np.asarray(made)
@@ -77,7 +78,11 @@ class Int8Maps:
 
     def predict(self, X: PixelRows) -> NDArray[Any]:
         """Return what is predicted, one row for each image."""
-        return _decoded(X, lambda some: run_onnx(self.model, some), self.decode)
+        return _decoded(X, self.maps, self.decode)
+
+    def maps(self, X: PixelRows) -> NDArray[Any]:
+        """Return the maps of a few images, ``(n, K, h, w)``."""
+        return np.asarray(run_onnx(self.model, X))
 
     def to_onnx(self) -> bytes:
         """Return the model."""
