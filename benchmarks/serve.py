@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 import autoagent
 from autoagent.data.readers import read_table
@@ -120,6 +121,17 @@ def mixed() -> pd.DataFrame:
     return frame
 
 
+def drawings(folder: Path) -> str:
+    """Write a folder of small images, bright and dark ones, and return its path."""
+    rng = np.random.default_rng(0)
+    for name, low in (("dark", 0), ("bright", 128)):
+        (folder / name).mkdir(parents=True)
+        for number in range(40):
+            pixels = rng.integers(low, low + 128, (12, 12), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return str(folder)
+
+
 def health(url: str) -> int:
     """Return the status of the health check."""
     with urllib.request.urlopen(f"{url}/health", timeout=30) as answer:
@@ -140,6 +152,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--fuzz", help="path of the schemathesis command; no fuzzing without it")
     parser.add_argument("--examples", type=int, default=200)
+    parser.add_argument("--no-load", action="store_true", help="only fuzz")
     parser.add_argument("--keep", type=Path, help="where schemathesis.txt and the server's log are kept")
     parser.add_argument("--out", type=Path)
     a = parser.parse_args()
@@ -160,17 +173,23 @@ def main() -> None:
             "|---|---|---|---|---|---|---|",
         ]
         with served(run.folder.root, folder / "log.txt") as url:
-            for count in (1, 100, min(1000, len(rows))):
+            for count in () if a.no_load else (1, 100, min(1000, len(rows))):
                 lines += [load(url, rows[:count], a.seconds, many, folder) for many in a.connections]
             lines += ["", f"afterwards /health answers {health(url)}"]
         lines += [ending(folder / "log.txt")]
         if a.fuzz:
-            other = autoagent.run(mixed(), "predict churned, AUROC", out=folder / "runs", max_trials=4, workers=1)
-            with served(other.folder.root, folder / "log.txt") as url:
-                lines += ["", "## Fuzzing with schemathesis", "", "A model of a number, a category and a date."]
-                lines += ["", "```", *fuzz(url, a.fuzz, a.examples, folder), "```"]
-                lines += ["", f"afterwards /health answers {health(url)}"]
-            lines += [ending(folder / "log.txt")]
+            lines += ["", "## Fuzzing with schemathesis"]
+            kinds = {"a number, a category and a date": (mixed(), "predict churned, AUROC")}
+            kinds["images, as base64 text, as a file and as a form"] = (
+                drawings(folder / "images"),
+                "accuracy, use knn",
+            )
+            for what, (data, request) in kinds.items():
+                other = autoagent.run(data, request, out=folder / "runs", max_trials=3, workers=1)
+                with served(other.folder.root, folder / "log.txt") as url:
+                    lines += ["", f"A model of {what}.", "", "```", *fuzz(url, a.fuzz, a.examples, folder), "```"]
+                    lines += ["", f"afterwards /health answers {health(url)}"]
+                lines += [ending(folder / "log.txt")]
         if a.keep:
             for name in ("log.txt", "schemathesis.txt"):
                 if (folder / name).exists():

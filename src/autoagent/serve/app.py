@@ -25,6 +25,7 @@ from autoagent.forecasting import Forecaster
 from autoagent.inference import NUMBER_LIMIT, InputError, Model, image_column
 from autoagent.serve.forecast import Forecasts, answer_history, history_body, welcome
 from autoagent.serve.images import FILE_TYPES, image_schema, one_image, with_images
+from autoagent.serve.multipart import FORM_TYPE, form_rows, form_schema
 
 if TYPE_CHECKING:
     from starlette.middleware.base import RequestResponseEndpoint
@@ -116,13 +117,20 @@ def build_app(model: Model, *, token: str | None = None, body_s: float = BODY_S)
         roles = model.facts["roles"]
         try:
             with turns:
-                if content_type.startswith(FILE_TYPES):
-                    return _predict(model, pd.DataFrame(one_image(body, roles)))
-                return _predict(model, pd.DataFrame(with_images(read_rows(body, columns=list(roles)), roles)))
+                return _predict(model, pd.DataFrame(_rows_of(body, content_type, roles)))
         except InputError as error:
             raise HTTPException(422, str(error)) from error
 
     return app
+
+
+def _rows_of(body: bytes, content_type: str, roles: dict[str, str]) -> list[dict[str, Any]]:
+    kind = content_type.lower()
+    if kind.startswith(FORM_TYPE):
+        return form_rows(body, content_type, roles)
+    if kind.startswith(FILE_TYPES):
+        return one_image(body, roles)
+    return with_images(read_rows(body, columns=list(roles)), roles)
 
 
 def _add_forecast(app: FastAPI, model: Forecaster, check: Callable[[str], None]) -> None:
@@ -194,7 +202,13 @@ def row_schema(model: Model) -> dict[str, Any]:
 def _body_schema(model: Model) -> dict[str, Any]:
     rows = {"type": "array", "minItems": 1, "maxItems": MAX_ROWS, "items": row_schema(model)}
     body = {"type": "object", "properties": {"rows": rows}, "required": ["rows"], "additionalProperties": False}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": body}}}}
+    content: dict[str, Any] = {"application/json": {"schema": body}}
+    roles = model.facts["roles"]
+    if image_column(roles) is not None:
+        content[FORM_TYPE] = {"schema": form_schema(roles)}
+        if len(roles) == 1:
+            content["application/octet-stream"] = {"schema": {"description": "an image file"}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 async def _limit_size(request: Request, call_next: RequestResponseEndpoint) -> Response:
