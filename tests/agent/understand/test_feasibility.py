@@ -59,3 +59,8 @@ def test_a_modest_wish_is_no_promise(words: str) -> None:
 )
 def test_what_cannot_be_or_is_missing_is_asked(sentence: str, key: str) -> None:
     assert key in understand(sentence).spec.clarify
+
+
+def test_parameters_that_do_not_fit_the_size_are_said() -> None:
+    assert "constraints.model_size_mb" in understand("predict y_1, 300 million parameters, in 2 MB").spec.clarify
+    assert "constraints.model_size_mb" not in understand("predict y_1, up to 3 million parameters, 2 MB").spec.clarify

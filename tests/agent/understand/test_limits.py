@@ -108,6 +108,24 @@ def test_counts_are_read_with_their_words() -> None:
     assert limits(sentence) == expected
 
 
+def test_a_stop_after_trials_is_a_limit_and_not_patience() -> None:
+    assert limits("predict sale_price, stop after 60 trials") == {"max_trials": 60}
+    assert limits("predict sale_price, stop after 6 trials in a row without gain") == {"early_stop_patience_trials": 6}
+
+
+def test_a_delay_is_told_from_a_latency() -> None:
+    assert limits("anomaly detection, spot the leak within 300 ms") == {"detection_delay_ms": 300}
+    assert limits("predict y_a, answer within 300 ms") == {"latency_ms": 300}
+
+
+def test_a_cards_memory_is_no_size_of_the_model() -> None:
+    assert limits("predict y_a on one RTX 4090, 6 GB of it") == {"n_gpus": 1, "gpu_memory_mb": 6000}
+
+
+def test_the_foot_of_a_mail_states_nothing() -> None:
+    assert understand("predict y_a. Sent from my iPhone 12").spec.deploy.target is None
+
+
 def test_two_values_for_one_limit_are_asked_about() -> None:
     understood = understand("predict sale_price in 5 minutes, no, within an hour")
     assert "constraints.train_time_s" in understood.spec.clarify

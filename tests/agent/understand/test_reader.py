@@ -25,7 +25,14 @@ def _hand_written() -> ModuleType:
     return module
 
 
-SETS = ("requests", "requests_many", "requests_developed", "requests_developed_later", "requests_developed_last")
+SETS = (
+    "requests",
+    "requests_many",
+    "requests_developed",
+    "requests_developed_later",
+    "requests_developed_last",
+    "requests_round_1",
+)
 
 
 @pytest.mark.parametrize("name", SETS)

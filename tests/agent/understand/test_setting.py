@@ -22,6 +22,13 @@ from autoagent.agent.understand import understand
         ("classify mails into spam and ham", "data.classes", ["spam", "ham"]),
         ("only use rows where country is DE", "data.row_filter", "country is DE"),
         ("sensors at 50 Hz", "data.sampling_hz", 50),
+        ("it runs on the plant's CPU", "constraints.device_infer", "cpu"),
+        ("a clerk has to explain why", "constraints.interpretable", True),
+        ("every refusal can be justified; each decision can be explained", "constraints.interpretable", True),
+        ("the phone has no network", "constraints.offline", True),
+        ("pictures in folders by breed", "data.layout", "folder_per_class"),
+        ("only look at the orders where status is open", "data.row_filter", "status is open"),
+        ("annotations are in COCO", "data.annotation_format", "coco"),
     ],
 )
 def test_a_setting_is_read(words: str, key: str, value: object) -> None:

@@ -44,3 +44,21 @@ def test_groups_without_a_column_are_asked_for() -> None:
 @pytest.mark.parametrize("words", ["no cross-validation", "a random forest"])
 def test_what_is_denied_or_part_of_a_name_is_no_split(words: str) -> None:
     assert split(words).kind is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "all rows of one site must be on the same side",
+        "samples from a site must not straddle train and test",
+        "rows from a site are not independent",
+    ],
+)
+def test_what_belongs_together_is_found_in_many_words(words: str) -> None:
+    understood = understand(f"predict dx. {words}", evidence=TABLE)
+    assert understood.spec.split.kind == "group"
+    assert understood.spec.data.group_key == "site"
+
+
+def test_training_before_a_date_and_testing_after_it_is_a_split_by_time() -> None:
+    assert split("train on rows before 2024 and test on what came after").kind == "time"

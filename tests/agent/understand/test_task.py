@@ -32,7 +32,7 @@ def test_a_word_for_the_task_states_it(sentence: str, task: str) -> None:
     ("sentence", "task", "reason"),
     [
         ("how much will a car sell for", "regression", "'how much' usually is a number"),
-        ("classify tumours as benign or malignant", "binary_classification", "usually has two classes"),
+        ("classify tumours as benign or malignant", "binary_classification", "2 classes are named"),
         ("predict outcome_1, RMSE", "regression", "rmse measures predicted numbers"),
         ("predict is_fraud", "binary_classification", "'is_fraud' usually has two classes"),
         ("predict the rent of flats", "regression", "usually is a number"),

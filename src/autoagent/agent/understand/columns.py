@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from autoagent.agent.understand.finding import Finding, Mention
 from autoagent.agent.understand.sentence import Sentence
@@ -15,6 +15,7 @@ from autoagent.agent.understand.target import (
     IDENTIFIER,
     LIST,
     known_target,
+    led_to,
     only_candidate,
     unknown_target,
 )
@@ -25,30 +26,44 @@ _SPLIT_BY = r"(?:split|cut)(?:ting|s)?(?: it| them| the data)? (?:by|on|along)"
 _ROLES: tuple[tuple[str, str, str], ...] = (
     (
         "data.features_exclude",
-        r"(?:ignor(?:e|ing)|exclud(?:e|ing)|drop(?:ping)?|without(?: using)?|do(?: not|n't) (?:use|look at|touch|include|rely on|consider)|not (?:use|using)|never use|leav(?:e|ing) out|except(?: for)?|omit(?:ting)?|remov(?:e|ing)|skip(?:ping)?|apart from|other than|all but|disregard(?:ing)?|stay away from|no peeking at|discard(?:ing)?|(?:never|not|n't|without) (?:look(?:ing)? at|touch(?:ing)?|see(?:ing)?|read(?:ing)?|rely(?:ing)? on|consider(?:ing)?|feed(?:ing)?(?: it)?)|(?:everything|all|anything|all columns|every column)(?: but| except| besides)|hide|strip(?:ping)?(?: out)?|get rid of|forget(?: about)?|minus|leave)",
+        r"(?:ignor(?:e|ing)|exclud(?:e|ing)|drop(?:ping)?|without(?: using)?|do(?: not|n't) (?:use|look at|touch|include|rely on|consider)|not (?:use|using)|never use|leav(?:e|ing) out|except(?: for)?|omit(?:ting)?|remov(?:e|ing)|skip(?:ping)?|apart from|other than|all but|disregard(?:ing)?|stay away from|no peeking at|discard(?:ing)?|(?:never|not|n't|without) (?:look(?:ing)? at|touch(?:ing)?|see(?:ing)?|read(?:ing)?|rely(?:ing)? on|consider(?:ing)?|feed(?:ing)?(?: it)?)|(?:everything|all|anything|all columns|every column)(?: but| except| besides)|hide|strip(?:ping)?(?: out)?|get rid of|forget(?: about)?|minus|leave|(?:without|never|not|\w*n't) (?:\w+ ){0,3}?(?:peek(?:ing)?|glanc(?:e|ing)|look(?:ing)?|access|cheat(?:ing)?)(?: \w+)? (?:at|to|with|from|on)|keep away from|no (?:use|sight) of|blind to|take out|throw (?:away|out)|toss|kick out|chuck out|bar(?:ring)?|(?:under no circumstances|at no point|in no case|never|no way) (?:may|should|must|can|shall|let|use)(?: it)?(?: (?:use|see|include))?|nothing to do with|(?:to|with|from) exclude:?|exclu(?:sions?|ded)(?: columns?)?(?: are| is)?\s*[:=]?\s*\[?)",
         "",
     ),
     (
         "data.time_key",
-        r"(?:time (?:column|key|index|stamp column)(?: is| =|:)?|time[\s-](?:based )?(?:ordered |split )?(?:split )?(?:on|by|along)|order(?:ed)? (?:by|in)|sort(?:ed)? by|chronological(?:ly)?(?: split)?(?: by| on| along)?|temporal split (?:on|by)|(?:split|cut)(?: it| the data)? (?:in time )(?:by|on|along)|respect(?:ing)? (?:the )?time(?: order)?(?: by| of| on| in)?|time order(?: by| of| on| in)?|(?:older|newer|past|future|later|earlier|recent)\b[^.;]{0,30}\b(?:using|by|according to|based on|per)|date column(?: is| =|:)?|dates? (?:are|is) in|timestamps? (?:are|is) in|split by time \(?(?:on|using|with)?)",
+        r"(?:time (?:column|key|index|stamp column)(?: is| =|:)?|time[\s-](?:based )?(?:ordered |split )?(?:split )?(?:on|by|along)|order(?:ed)? (?:by|in)|sort(?:ed)? by|chronological(?:ly)?(?: split)?(?: by| on| along)?|temporal split (?:on|by)|(?:split|cut)(?: it| the data)? (?:in time )(?:by|on|along)|respect(?:ing)? (?:the )?time(?: order)?(?: by| of| on| in)?|time order(?: by| of| on| in)?|(?:older|newer|past|future|later|earlier|recent)\b[^.;]{0,30}\b(?:using|by|according to|based on|per)|date column(?: is| =|:)?|(?:dates?|days?|times?|timestamps?|months?|weeks?|years?)(?: stamps?)?(?: of \w+)? (?:are|is|sits?|lives?|stands?|stored|found|comes?|stays?|kept|held|recorded|given)(?: \w+)? (?:in|under|by)|split by time \(?(?:on|using|with)?|(?:in|by) (?:order of )?time \(?(?:column|see)?|chronolog\w+ \(?(?:column|see|on|by|in)?)",
         "",
     ),
     ("data.time_key", _SPLIT_BY, ""),
-    ("data.time_key", r"(?:column|field)", r"\"?\s+(?:is|holds|has|contains|gives)\s+(?:the\s+)?(?:dates?|times?|timestamps?|days?)\b"),
+    ("data.time_key", r"(?:column|field)", r"\"?\s+(?:is|holds|has|contains|gives|tells|shows|stores|says|for)\s+(?:the\s+|when\b)?(?:dates?|times?|timestamps?|days?|months?)?\b(?<=\w)"),
     (
         "data.group_key",
-        r"(?:(?:sure|ensure)(?: that)?(?: all| an?| each| every| 1)?|keep(?:ing)?(?: all| each| every)|(?:rows|records|samples|visits|data|entries) of (?:the|an?|each|1|one|the same) \w+ (?:\w+ )?together \(?|group(?:ed|ing|s)?(?: (?:k|\d+)[\s-]?fold)?(?: split| cv)?(?: by| on| =|:| is| key| column)*|split(?:ting|s)?(?: it| them| the data)? by|(?:keep|keeping) (?:all )?(?:the )?(?:rows|records|samples|visits|measurements|images|entries|data)(?: of| for| from| with)(?: the| an?| each| every)? (?:same|1|one|single)|(?:rows|records|samples|visits|entries) (?:of|from|with|for) (?:the|1) same|(?:no|the same|same|1|a single|never split a|never split the same|don't split a|do not split a) )",
+        r"(?:(?:sure|ensure)(?: that)?(?: all| an?| each| every| 1)?|keep(?:ing)?(?: all| each| every)|(?:rows|records|samples|visits|data|entries) of (?:the|an?|each|1|one|the same) \w+ (?:\w+ )?together \(?|group(?:ed|ing|s)?(?: (?:k|\d+)[\s-]?fold)?(?: split| cv)?(?: by| on| =|:| is| key| column)*|split(?:ting|s)?(?: it| them| the data)? by|quer(?:y|ies)(?: key| id| column| group)?(?: is| =|:)?|group key(?: is| =|:)?|(?:keep|keeping) (?:all )?(?:the )?(?:rows|records|samples|visits|measurements|images|entries|data)(?: of| for| from| with)(?: the| an?| each| every)? (?:same|1|one|single)|(?:rows|records|samples|visits|entries) (?:of|from|with|for) (?:the|1) same|(?:no|the same|same|1|a single|never split a|never split the same|don't split a|do not split a) )",
         r"(?:\s+(?:together|on (?:1|one|the same) side|in (?:1|one|the same) (?:fold|part|set)|is never|are never|in both|on both|across|stays?|must|should|may|can|split|appears?|never|in (?:the )?(?:train|test)|is kept|are kept|column|\)|,|as groups?|groups?|with \d+ (?:groups|folds)|\d+ folds|and|when)|\s*$|\s*[.;,)])",
     ),
     ("data.text_fields", r"(?:text \((?:column|field)?|text (?:column|field|is in|lives in|fields|columns)s?(?: is| are| =|:)?|free text (?:in|column)?|the text (?:in|of)|(?:based on|from|using|read) the (?:text|wording|words) (?:in|of)(?: the)?)", ""),
 )  # fmt: skip
 _LEFT_OUT = re.compile(
     r"\"?\s*(?:columns?\s+)?(?:must|should|has to|have to|needs? to|is to|are to|is|are|can|may)\s*(?:be\s+)?"
-    r"(?:(?:left out|excluded|ignored|dropped|omitted|removed|skipped|off[\s-]limits|forbidden|out of bounds)|(?:not|never)\s+(?:be\s+)?(?:used|touched|considered|included|allowed))\b"
+    r"(?:(?:left out|excluded|ignored|dropped|omitted|removed|skipped|disregarded|discarded|kept out|thrown (?:out|away)|off[\s-]limits|forbidden|out of bounds|banned|barred|taboo|not (?:an? )?(?:features?|inputs?|predictors?|usable|admissible|available))|(?:not|never)\s+(?:be\s+)?(?:used|touched|considered|included|allowed|seen|known|enter\w*|fed|available))\b"
+    r"|\"?\s+(?:enter|be used|be included|be fed|be seen)\s+(?:\w+\s+){0,2}(?:as|among|in|by|to|into)?\s*(?:an?\s+|the\s+)?(?:predictors?|inputs?|features?|covariates?|model)\b(?=.{0,1})"
 )
+_LEFT_OUT_IF = re.compile(r"\b(?:no|not|never|nor|neither|n't|cannot)\b[^.;]{0,60}$")
+_READ_FROM = re.compile(
+    r"\b(?:from|us(?:e|es|ing)|read(?:s|ing)?|based on|given|out of|wording (?:of|in)|words (?:of|in)|text(?:s)? (?:is|are|sits|stands|lives)? ?(?:in|under|of)|look(?:ing)? at|analy[sz](?:e|ing)|feed(?:ing)?|text\s?:|text (?:column|field)s?)\s+(?:(?:only|just|the|both|columns?|fields?|its|their|each|an?)\s+)*\"?$"
+)
+# What belongs together must not be divided, in whatever words.
+TOGETHER = re.compile(
+    r"\b(?:straddl\w+|(?:in|on|to|of) both (?:parts|sides|sets|halves|the train\w*|train\w*)|(?:on|in|to) (?:the same|1|one|either|a single) (?:side|fold|part|set|half)\b|across (?:the )?(?:split|folds|sets|parts|train)|in train(?:ing)? and (?:in )?(?:test|validation)|both train\w* and (?:test|validation)"
+    r"|(?:not|n't|are no|never) (?:be )?independent|(?:are|is) (?:correlated|related|dependent|nested)|nested (?:by|in|within)|clustered (?:by|within)|(?:kept|stay|stays|remain|belong|belongs|go|goes) together|kept apart|(?:not|never|n't) (?:be )?(?:split|torn|divided|spread|scattered)(?: up| apart| across)?"
+    r"|(?:don't|never|not) (?:mix|leak|separate|divide|tear)|seen (?:subjects?|persons?|people|patients?|users?|sites?)|(?:unseen|new|other) (?:\w+ )?(?:subjects?|persons?|people|patients?|users?|sites?|households?|schools?|hospitals?) in (?:the )?test)\b"
+)
+_NEAR = 70  # characters between such words and the column they are about
 _FILE = re.compile(
-    r"(?<![\w/.~-])(?:[\w.~-]*/)*[\w.-]+\.(?:csv|tsv|parquet|jsonl?|xlsx|npz|zip|feather|arff|txt|tar|h5|pkl|avro|orc)\b|(?<![\w/])(?:\.{0,2}/|~/|s3://|gs://)[\w.-]*\w[\w./-]*"
+    r"(?<![\w/.~-])(?:[\w.~-]*/)*[\w.-]+\.(?:csv|tsv|parquet|jsonl?|xlsx|npz|zip|feather|arff|txt|tar|h5|pkl|avro|orc)\b|(?<![\w/])(?:\.{0,2}/|~/|s3://|gs://)[\w.-]*\w[\w./-]*|(?<![\w/])(?!and/|or/|he/|yes/|his/|w/)(?:[\w.-]+/)+(?=[\s,.;:)!?\"]|$)"
 )
+_ANNOTATED = re.compile(r"\b(?:annotat\w+|coco|voc|yolo|box(?:es)?|masks?|polygons?|key ?points?)\b")
+_LABELLED = re.compile(r"\blabels?\b")
 
 
 def find_mentions(sentence: Sentence, names: Sequence[str]) -> list[Mention]:
@@ -76,10 +91,16 @@ def _is_article(sentence: Sentence, start: int, end: int) -> bool:
     )
 
 
-def read_columns(sentence: Sentence, names: Sequence[str] = ()) -> Iterator[Finding]:
-    """Find the columns by the part they play."""
+def read_columns(sentence: Sentence, names: Sequence[str] = (), *, texts: Collection[str] = ()) -> Iterator[Finding]:
+    """Find the columns by the part they play.
+
+    Args:
+        sentence: cleaned.
+        names: the table's columns; empty where there is no table.
+        texts: those of them that hold prose.
+    """
     if names:
-        yield from _read_known(sentence, find_mentions(sentence, names))
+        yield from _read_known(sentence, find_mentions(sentence, names), texts)
     else:
         yield from _read_unknown(sentence)
 
@@ -88,17 +109,38 @@ def read_path(sentence: Sentence) -> Iterator[Finding]:
     """Find a file or folder."""
     for i, match in enumerate(sentence.find(_FILE)):
         before = sentence.before(match.start(), width=30)
-        if re.search(r"\b(?:labels?|annotations?)\b[^.,]{0,14}$", before):
+        near = f"{sentence.before(match.start(), width=60)} | {sentence.after(match.end(), width=25)}"
+        if match[0].endswith((".json", ".xml")) and _ANNOTATED.search(near):
+            key = "data.annotations"
+        elif re.search(r"\b(?:labels?|annotations?)\b(?: \w+){0,2}[^.,]{0,14}$", before):
             key = "data.annotations" if "annotation" in before else "data.labels"
-        elif i == 0 and not re.search(r"\b(?:save|write|export|store|put|output)\b[^.,]{0,25}$", before):
+        elif _folder(match[0]) and re.search(r"\bmasks?\b[^.,;]{0,20}$", before):
+            continue
+        elif _is_first_path(sentence, i, match) and not re.search(
+            r"\b(?:save|write|export|store|put|output)\b[^.,]{0,25}$", before
+        ):
             key = "data.path"
         else:
             continue
         yield Finding(key, sentence.words(*match.span()), *match.span())
 
 
-def _read_known(sentence: Sentence, mentions: list[Mention]) -> Iterator[Finding]:
+def _folder(path: str) -> bool:
+    return path.endswith("/")
+
+
+def _is_first_path(sentence: Sentence, i: int, match: re.Match[str]) -> bool:
+    """Say whether no earlier path of the request can be the data's own; files of labels and annotations are not."""
+    earlier = list(sentence.find(_FILE))[:i]
+    return all(
+        other[0].endswith((".json", ".xml")) or _LABELLED.search(sentence.before(other.start(), width=30))
+        for other in earlier
+    )
+
+
+def _read_known(sentence: Sentence, mentions: list[Mention], texts: Collection[str] = ()) -> Iterator[Finding]:
     taken: set[int] = set()
+    roles: set[str] = set()
     for key, lead, tail in _ROLES:
         many = key in ("data.features_exclude", "data.text_fields")
         fit = [mention for mention in mentions if lead != _SPLIT_BY or _TIMELY.search(mention.name.lower())]
@@ -109,7 +151,16 @@ def _read_known(sentence: Sentence, mentions: list[Mention]) -> Iterator[Finding
             yield Finding(key, [mention.name for mention in chosen], chosen[0].start, chosen[-1].end)
         elif chosen:
             yield Finding(key, chosen[0].name, chosen[0].start, chosen[0].end)
+        roles |= {key} if chosen else set()
         taken |= {mention.start for mention in chosen}
+    prose = [] if "data.text_fields" in roles else _prose(sentence, mentions, texts, taken)
+    if prose:
+        yield Finding("data.text_fields", [mention.name for mention in prose], prose[0].start, prose[-1].end)
+        taken |= {mention.start for mention in prose}
+    apart = None if "data.group_key" in roles else _kept_together(sentence, mentions, taken)
+    if apart:
+        yield Finding("data.group_key", apart.name, apart.start, apart.end)
+        taken.add(apart.start)
     free = [mention for mention in mentions if mention.start not in taken and not _is_monotone(sentence, mention)]
     targets = known_target(sentence, free)
     if targets:
@@ -119,6 +170,35 @@ def _read_known(sentence: Sentence, mentions: list[Mention]) -> Iterator[Finding
         only = only_candidate(sentence, free)
         if only:
             yield only
+
+
+def _prose(sentence: Sentence, mentions: list[Mention], texts: Collection[str], taken: set[int]) -> list[Mention]:
+    """Return the columns of prose that the request says to read: "from title and text", "read the letter column"."""
+    for place, mention in enumerate(mentions):
+        if mention.start in taken or not _READ_FROM.search(sentence.before(mention.start)):
+            continue
+        run = [mention]
+        for other in mentions[place + 1 :]:
+            if not _continues(sentence.clean[run[-1].end : other.start].replace('"', ""), ""):
+                break
+            run.append(other)
+        if any(m.name in texts for m in run) and not any(m.start in taken for m in run):
+            return run
+    return []
+
+
+def _kept_together(sentence: Sentence, mentions: list[Mention], taken: set[int]) -> Mention | None:
+    """Return the column nearest to words that say that what belongs together must not be divided."""
+    cues = [match.span() for match in sentence.find(TOGETHER)]
+    free = [m for m in mentions if m.start not in taken and not led_to(sentence, m)]
+    near = [
+        (min(abs(m.start - end), abs(start - m.end)), m)
+        for m in free
+        for start, end in cues
+        if sentence.clean[min(m.end, end) : max(m.start, start)].count(". ") < 2
+    ]
+    close = [(gap, m) for gap, m in near if gap <= _NEAR]
+    return min(close, key=lambda item: item[0])[1] if close else None
 
 
 def _in_role(
@@ -150,7 +230,9 @@ def _left_out_later(sentence: Sentence, mentions: list[Mention]) -> list[Mention
     for mention in reversed(mentions):
         after = sentence.clean[mention.end :]
         listed = found and re.fullmatch(LIST, after[: found[-1].start - mention.end].replace('"', ""))
-        if _LEFT_OUT.match(after) or listed:
+        said = _LEFT_OUT.match(after)
+        bare = said is not None and said[0].lstrip('" ').startswith(("enter", "be "))
+        if listed or (said and (not bare or _LEFT_OUT_IF.search(sentence.before(mention.start, width=90)))):
             found.append(mention)
     return found
 

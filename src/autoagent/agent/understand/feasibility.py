@@ -60,6 +60,11 @@ _NEED_NOT = re.compile(
 )
 _LAYERS = re.compile(r"\b(\d+)[\s-]+(?:hidden[\s-]+)?layers?\b")
 _BIG = re.compile(r"\b(\d+(?:\.\d+)?)\s?(?:b|billion)[\s-]param\w*")
+# "below 2 million parameters" allows fewer; "a model with 2 million" does not.
+_PARAMS_CAP = re.compile(
+    r"\b(?:under|below|less than|fewer than|at most|no more than|not more than|up to|max(?:imum)?(?: of)?|within|not exceed\w*|exceed\w*|limit\w*|cap\w*|<=?)\s*(?:of |to |at |: ?)?\d[\d.]*\s*(?:[mbk]\b|million|billion)?[\s-]*(?:trainable |model )?(?:param|weights)"
+    r"|\bparam\w*\s*(?:<|under|below|at most|max)|\d\s*(?:[mbk]|million|billion)?[\s-]*param\w*\s*(?:max|at most|tops|or (?:less|fewer))"
+)
 _ARCHITECTURE_MB = {
     "resnet18": 44.7,
     "resnet50": 97.5,
@@ -174,6 +179,9 @@ def _judge_size(sentence: Sentence, values: Mapping[str, Value], verdict: Verdic
         needed = _ARCHITECTURE_MB.get(name, 0) * bits / 32
         if size is not None and needed > size:
             verdict.impossible("constraints.model_size_mb", f"{name} needs about {needed:.0f} MB, more than {size} MB.")
+    params = _number(values, "constraints.params_m")
+    if params is not None and size is not None and params * bits / 8 > size and not _PARAMS_CAP.search(sentence.clean):
+        verdict.impossible("constraints.model_size_mb", f"{params:g} million parameters do not fit into {size:g} MB.")
     big = _BIG.search(sentence.clean)
     if big and size is not None and float(big[1]) * 1000 * bits / 8 > size:
         verdict.impossible("constraints.model_size_mb", f"{big[1]} billion parameters do not fit into {size} MB.")

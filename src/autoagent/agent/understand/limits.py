@@ -12,7 +12,7 @@ from autoagent.agent.understand.sentence import Sentence
 from autoagent.agent.understand.units import Quantity, quantities
 
 _CUE_BEFORE = re.compile(
-    r"(?:(?:nothing|not|never|anything|without|n't)(?: \w+){0,2} (?:over|above|beyond|past|(?:bigger|larger|slower|longer|heavier|more) than)|at most|at the most|no more than|not more than|no longer than|not longer than|no bigger than|not exceed(?:ing)?|does(?: not|n't) exceed|within|under|below|less than"
+    r"(?:(?:nothing|not|never|anything|without|no|n't)(?: \w+){0,2} (?:over|above|beyond|past|cross(?:es)?|(?:more )?(?:bigger|big|large|larger|slower|slow|longer|long|heavier|heavy|more|greater) (?:than|as|that|of))|small(?:er)? (?:than|as)|light(?:er)? (?:than|as)|at most|at the most|no more than|not more than|no longer than|not longer than|no bigger than|not exceed(?:ing)?|does(?: not|n't) exceed|within|under|below|less than"
     r"|smaller than|fewer than|up to|max(?:imum)?(?: of)?|max:?|in|inside|for|only|just|budget(?: of| is|:)?|limit(?:ed)?(?: to| of| is|:)?|can use|may use|cap(?:ped)?(?: at| of)?|about|around|roughly"
     r"|approximately|some|ca|have|got|spare|afford|allow|offer|grant|give (?:it|you|yourself)|you have|you get|takes?|taking|like|longer than like|spend(?:ing)?|use|using|allow(?:ed)?|over in|<=?|=<|~|:|than|exceeding|exceed|is|be|of|ceiling|stay(?:s)? under|timebox(?:ed)?(?: to)?|after|maximal(?:ly)?|no more of|longest|a limit of|hard stop at|deadline(?: of| is|:)?|wait(?: more than| longer than| for| up to)?|stop at|every)"
     r"(?:\s+(?:a|the|about|around|roughly|some|only|just|just under|total of|maximum of|maximal|maximally|at maximum|max|budget of|limit of|ceiling of))*\s*[:=]?\s*$"
@@ -27,7 +27,10 @@ _LATENCY = re.compile(
     r"\b(?:latency|inference|infer|respond(?:s|ing)?|response|per (?:row|image|request|sample|call|query|prediction|record|item|example|transaction|frame)|(?:each|every|a|one|single) (?:prediction|request|call|query|row|image|frame)"
     r"|scor(?:e|es|ing) (?:a|one|each|time)|serv(?:e|es|ing)|p\d\d|predictions? (?:must|should|need|has|have|in|within|under|take|time)|prediction time|predict(?:s|ing)? (?:in|within|under)|answers? (?:in|within|under)|real[- ]?time|round[- ]?trip|percentile)\b"
 )
-_DELAY = re.compile(r"\bdetect(?:ion|ed|s)?\b.{0,20}\b(?:delay|within|lag|late)\b|\b(?:delay|lag)\b")
+_DELAY = re.compile(
+    r"\bdetect(?:ion|ed|s)?\b.{0,20}\b(?:delay|within|lag|late)\b|\b(?:delay|lag)\b"
+    r"|\b(?:notice|noticed|spot|spotted|catch|caught|alarm|alert|warn|shout|flag(?:ged)?|report(?:ed)?|react)\b.{0,45}\b(?:within|in under|in less than|after at most|no later than)\b"
+)
 _DATED = re.compile(
     r"^[\s-]*(?:old|ago|histor\w*|worth|of (?:data|history|logs|records|sales|measurements|observations|readings|\w+ data)|long|windows?|intervals?|resolution|ahead|in advance|into the future|out\b|from now|sessions?|calls?\b|videos?|clips?|trial periods?|free|contracts?|steps?|buckets?|bins?|apart|later|before(?! (?:my|our|the|we|i|lunch|it))|prior|earlier|horizon|forecasts?|of (?:sales|demand|log|sensor|price)|averages?|returns?|survival|mortality|readmission|churn|warranty|period|gap|seasonal\w*|cycles?|season)"
 )
@@ -49,6 +52,14 @@ _DATA_SIZE = re.compile(
 _MODEL_SIZE = re.compile(
     r"\b(?:model|models|weights?|checkpoint|artifact|artefact|network|net|binary|onnx|tflite|package|footprint|size|small(?:er)?|flash|storage|fits?|fitting|deploy\w*|deliver\w*|exported|classifier|regressor|predictor|it|result)\b"
 )
+# "the file has to stay below 50 kB" is a wish for what is made; "the file is below 50 kB" tells of the data.
+_STAYS = re.compile(
+    r"\b(?:must|should|has to|have to|needs? to|shall|may|can|stays?|keep|kept|fits?|no more|not (?:be )?(?:bigger|larger|more)|at most|limit(?:ed)?|max(?:imum)?)\b[^,;.]*$"
+)
+_NAMED_MODEL = re.compile(
+    r"\b(?:model|network|net|weights|checkpoint|onnx|classifier|regressor)('?s)? files?\b[^,;.]*$"
+)
+_GPU_NAME = r"(?:a100|h100|h200|b200|v100|p100|a10g?|l4|l40s?|t4|rtx\s?\w*\d+\w*|gtx\s?\w*\d+\w*|gh200|geforce|tesla)"
 _LLM = re.compile(r"\b(?:llms?|api|tokens?|openai|gpt\S*|claude|language models?|prompts?|chat model)\b")
 _SPEND = re.compile(r"\b(?:spend|spending|cost|costs|budget|bill|money|pay)\b")
 # Somebody's business and not our budget: "we pay 40 dollars", "a lost customer costs us 250 dollars".
@@ -103,7 +114,8 @@ def read_limits(sentence: Sentence, *, edges: Sequence[tuple[int, int]] = ()) ->
     for quantity in found:
         before, after = sentence.clause(quantity.start, quantity.end)
         near = _between(quantity, before, after, ends)
-        key = _role(quantity, (before, after), near, alone=_follows_another(quantity, ends, sentence.clean))
+        alone = _follows_another(quantity, ends, sentence.clean)
+        key = _role(quantity, (before, after), near, sentence.before(quantity.start, width=90), alone=alone)
         if key is None:
             continue
         factor = 1000 if key in ("constraints.latency_ms", "constraints.detection_delay_ms") else 1
@@ -123,11 +135,11 @@ def _between(quantity: Quantity, before: str, after: str, ends: Sequence[tuple[i
     return earlier.translate(_KEYS), later.translate(_KEYS)
 
 
-def _role(quantity: Quantity, clause: tuple[str, str], near: tuple[str, str], *, alone: bool) -> str | None:
+def _role(quantity: Quantity, clause: tuple[str, str], near: tuple[str, str], whole: str, *, alone: bool) -> str | None:
     if quantity.dimension == "duration_s":
         return _duration_role(quantity, clause, near, alone=alone)
     if quantity.dimension == "size_mb":
-        return _size_role(quantity, clause, near, alone=alone)
+        return _size_role(quantity, clause, near, whole, alone=alone)
     if quantity.dimension == "usd":
         return _money_role(*clause)
     if quantity.dimension == "energy_wh" and not (_ENERGY_AWAY.search(clause[0][-40:]) or _RATE_AFTER.match(clause[1])):
@@ -180,7 +192,11 @@ def _is_budget(quantity: Quantity, before: str, words: str, cued: bool, bare: bo
     return cued or trains or bare
 
 
-def _size_role(quantity: Quantity, clause: tuple[str, str], near: tuple[str, str], *, alone: bool) -> str | None:
+def _size_role(
+    quantity: Quantity, clause: tuple[str, str], near: tuple[str, str], sentence_before: str, *, alone: bool
+) -> str | None:
+    if re.search(rf"\b{_GPU_NAME}\b[^.;]{{0,60}}$", sentence_before[-90:]) and quantity.value >= 1000:
+        return "constraints.gpu_memory_mb"
     if _GPU_MEMORY.search(clause[0][-45:]) or re.search(r"^\s*(?:of )?(?:gpu|v-?ram|graphics|video)", clause[1]):
         return "constraints.gpu_memory_mb"
     before, after = near
@@ -194,8 +210,10 @@ def _size_role(quantity: Quantity, clause: tuple[str, str], near: tuple[str, str
             near_after,
         )
     )
-    if _DATA_SIZE.search(near_before[-28:]) and not re.search(
-        r"\b(?:model|onnx|weights|checkpoint|export\w*|network)\b", clause[0][-60:]
+    if (
+        _DATA_SIZE.search(near_before[-28:])
+        and not (_STAYS.search(near_before) or _NAMED_MODEL.search(clause[0]))
+        and not re.search(r"\b(?:model|onnx|weights|checkpoint|export\w*|network)\b", clause[0][-60:])
     ):
         return None
     if re.search(
@@ -229,19 +247,19 @@ def _percentile(sentence: Sentence, quantity: Quantity) -> Iterator[Finding]:
 _COUNTS: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
     (key, re.compile(pattern), factor)
     for key, pattern, factor in (
-        ("constraints.early_stop_patience_trials", rf"(?:stop|give up|quit|patience)[^,;.]{{0,30}}?\b({NUM})\s+(?:(?:useless|bad|fruitless|failed|non-improving|consecutive|straight)\s+)*(?:trials?|configurations?|configs?|experiments?|runs?|attempts?|rounds?|tries|in a row)\b|\b({NUM})\s+(?:trials?|configurations?|experiments?|runs?|attempts?)\s+(?:in a row\s+)?(?:without|with no|bring no)\s+(?:an? |any )?(?:improve\w*|gain|progress)|patience (?:of )?({NUM})", 1),
+        ("constraints.early_stop_patience_trials", rf"(?:stop|give up|quit|patience|abort|end it)[^,;.]{{0,30}}?\b({NUM})\s+(?:(?:(?:useless|bad|fruitless|failed|non-improving|consecutive|straight)\s+)+(?:trials?|configurations?|configs?|experiments?|runs?|attempts?|rounds?|tries)\b|(?:(?:trials?|configurations?|configs?|experiments?|runs?|attempts?|rounds?|tries)\s+)?(?:in a row\b|(?:without|with no|bring(?:ing)? (?:no|nothing)|that bring (?:no|nothing))))|patience[^,;.]{{0,20}}?\b({NUM})\s+(?:trials?|configurations?|experiments?|runs?|rounds?)\b|\b({NUM})\s+(?:trials?|configurations?|experiments?|runs?|attempts?)\s+(?:in a row\s+)?(?:without|with no|bring no)\s+(?:an? |any )?(?:improve\w*|gain|progress)|patience (?:of )?({NUM})", 1),
         ("constraints.max_trials", rf"\b({NUM})\s+(?:different\s+|hpo\s+|search\s+|tuning\s+|optuna\s+)?(?:trials?|trails?|configurations?|configs?|experiments|hyper-?parameter (?:sets|settings|combinations)|attempts|tries|candidates|evaluations|models? (?:tried|at most|max))\b(?!\s+(?:in a row|without|with no|bring|straight))|\b(?:trials?|configurations|experiments|attempts)\s*(?:<=?|:|=|limit(?: of)?|budget(?: of)?|max(?:imum)?)\s*({NUM})|\btry (?:at most |no more than |up to |only |max )?({NUM}) (?:models|things|settings|combinations|setups)", 1),
         ("constraints.params_m", rf"\b({NUM})\s?(?:trainable |learnable |model )?(?:param(?:eter)?s?|weights(?! file))\b", 1e-6),
         ("constraints.params_m", rf"\b({NUM})\s?m(?:illion)?[\s-]?(?:trainable |learnable )?param(?:eter)?s?\b", 1),
         ("constraints.gflops", rf"\b({NUM})\s?g(?:iga)?-?flops?\b", 1),
         ("constraints.gflops", rf"\b({NUM})\s?m(?:ega)?-?flops?\b", 1e-3),
         ("constraints.cpu_cores", rf"\b({NUM})[\s-]?(?:cpu[\s-])?(?:cores?|cpus|vcpus?|processors)\b|\b(?:cores|cpus|cpu cores|n_cores|num_cores)\s*[:=]\s*({NUM})\b|\b({NUM})\s+cpu threads\b", 1),
-        ("constraints.n_gpus", rf"\b({NUM})\s?x?\s?(?:\w{{1,8}}\s)?gpus?\b(?!\s*(?:memory|ram|hours?))", 1),
+        ("constraints.n_gpus", rf"\b({NUM})\s?x?\s?(?:\w{{1,8}}\s)?gpus?\b(?!\s*(?:memory|ram|hours?))|\b({NUM})\s?x?\s?(?:nvidia\s)?{_GPU_NAME}s?\b", 1),
         ("constraints.throughput_per_s", rf"\b({NUM})\s?(?:predictions?|requests?|rows?|images?|queries|samples?|records?|inferences|frames|transactions?|events?|calls?|items|messages)\s?(?:per|/|a|each|every)\s?(?:second|sec|s)\b|\b({NUM})\s?(?:fps|qps|rps)\b", 1),
         ("constraints.throughput_per_s", rf"\b({NUM})\s?(?:predictions?|requests?|rows?|images?|queries|samples?|records?|transactions?|events?|calls?|messages)\s?(?:per|/|a|each|every)\s?min(?:ute)?\b", 1 / 60),
         ("constraints.throughput_per_s", rf"\b({NUM})\s?(?:predictions?|requests?|rows?|images?|queries|samples?|records?|transactions?|events?|calls?|messages)\s?(?:per|/|an|each|every)\s?hour\b", 1 / 3600),
         ("constraints.false_alarms_per_day", rf"\b({NUM}|1) false (?:alarms?|alerts?|positives?|detections?) (?:per|a|each|every|/) ?day|\b({NUM}) (?:false )?(?:alarms?|alerts?) daily", 1),
-        ("constraints.false_alarms_per_day", rf"\b({NUM}|1) false (?:alarms?|alerts?|positives?|detections?) (?:per|a|each|every|/|1) ?week", 1 / 7),
+        ("constraints.false_alarms_per_day", rf"\b({NUM}|1) false (?:alarms?|alerts?|positives?|detections?) (?:per|an?|each|every|/|1) ?week", 1 / 7),
         ("constraints.false_alarms_per_day", rf"\b({NUM}|1) false (?:alarms?|alerts?|positives?|detections?) (?:per|an?|each|every|/) ?hour", 24),
     )
 )  # fmt: skip

@@ -13,11 +13,12 @@ from autoagent.agent.understand.sentence import Sentence
 
 # name -> how people write it; longer names stand first because the first match at a place wins.
 METRIC_WORDS: dict[str, str] = {
+    "rand_index": r"(?:adjusted )?rand (?:index|score) / (?:adjusted_)?rand_score / ari",
     "recall_at_precision": r"recall (?:at|@) (?:a )?(?:fixed )?(?:\d+(?:\.\d+)? ?(?:%|percent)? )?precision / recall at \d+(?:\.\d+)?% precision",
     "mean_columnwise_rmsle": r"mean column ?wise rmsle / mcrmsle",
     "mean_roc_auc": r"mean (?:column ?wise )?(?:roc auc|auroc|auc|roc_auc) / (?:roc auc|auroc|auc) averaged over (?:the )?(?:labels|classes|columns)",
     "average_precision": r"average precision / pr auc / auprc / aucpr / prauc / au prc / area under (?:the )?(?:precision recall|pr)(?: curve)? / average_precision / auc pr",
-    "roc_auc": r"au ?roc / roc auc / auc roc / roc_auc / rocauc / aucroc / auc / area under (?:the )?(?:roc|receiver operating characteristic)?(?: )?curve / area under (?:the )?roc / roc / c statistic / gini",
+    "roc_auc": r"au ?roc / roc auc / auc roc / roc_auc / rocauc / aucroc / auc / area under (?:the )?(?:roc|receiver operating characteristic)?(?: )?curve / area under (?:the )?(?:roc|receiver operating characteristic) / roc / c statistic / gini",
     "balanced_accuracy": r"balanced accuracy / balanced_accuracy / bacc / balanced acc / bal\.? acc(?:uracy)?",
     "macro_f1": r"macro f1(?: score)? / macro f(?: score| measure)? / f1 macro / macro averaged f1(?: score)? / f1_macro / macro_f1 / macro average f1 / mean f1(?: score)? / f1 \(macro\)",
     "weighted_f1": r"weighted f1(?: score)? / weighted f(?: score| measure)? / f1 weighted / weighted averag(?:e|ed) f1(?: score)? / weighted_f1 / f1_weighted / f1 \(weighted\)",
@@ -26,17 +27,17 @@ METRIC_WORDS: dict[str, str] = {
     "f1": r"f1(?: score| measure)? / f score / f measure / f one",
     "top_5_accuracy": r"top 5 accuracy",
     "accuracy": r"accuracy / acc / percent(?:age)? correct / hit rate / correct classification rate / fraction correct",
-    "log_loss": r"log ?loss / logloss / cross entropy(?: loss)? / log_loss / logarithmic loss / nll / negative log likelihood",
+    "log_loss": r"log ?loss / logloss / log likelihood loss / (?:multi ?class )?logarithmic loss / cross entropy(?: loss)? / log_loss / logarithmic loss / nll / negative log likelihood",
     "brier": r"brier(?: score| loss)?",
     "quadratic_weighted_kappa": r"quadratic(?:ally)? weighted (?:cohen'?s? )?kappa / qwk / quadratic kappa / quadratic_weighted_kappa / weighted kappa",
-    "rmsle": r"rmsle / root mean squared? log(?:arithmic)? error",
+    "rmsle": r"rmsle / rmse (?:between|of|on) (?:the )?log(?:arithm)?s? / root mean squared? log(?:arithmic)? error",
     "rmse": r"rmse / root mean squared? (?:prediction )?error / rms error / root mse / root_mean_squared_error",
-    "mse": r"mse / mean squared? error / squared error",
+    "mse": r"mse / mean squared? (?:error|err|deviation) / (?:mean )?error quadratic(?: mean)? / mean quadratic error / quadratic mean error / squared error",
     "smape": r"smape / symmetric mape / symmetric mean absolute percent(?:age)? error",
     "mape": r"mape / mean absolute percent(?:age)? error / percent(?:age)? error",
     "rmsse": r"rmsse / root mean squared? scaled error",
     "mase": r"mase / mean absolute scaled error",
-    "mae": r"mae / mean absolute (?:error|deviation) / absolute error / average absolute error / mean_absolute_error",
+    "mae": r"mae / mean abs(?:olute)?\.? (?:error|err|deviation) / (?:average|mean|typical) (?:error|deviation|miss) / off by \d+(?:\.\d+)? (?:\w+ )?on average / absolute error / average absolute error / mean_absolute_error",
     "mean_pinball": r"(?:mean )?(?:pinball|quantile) loss / mean_pinball / mean pinball / pinball",
     "r2": r"r2(?: score)? / r\^2 / r squared / r² / coefficient of determination / explained variance",
     "miou": r"miou / mean iou / mean intersection over union / mean_iou",
@@ -59,7 +60,7 @@ _NAMES = [(name, phrase(words)) for name, words in METRIC_WORDS.items()]
 _AT = (
     ("ndcg", re.compile(r"\bndcg(?:\s?(?:@|at)\s?(\d+))?(?!\w)")),
     ("map", re.compile(r"\bm(?:ean )?ap(?:\s?(?:@|at)\s?(?:iou\s?(?:=|of)?\s?)?(\.\d+|\d+(?:\.\d+)?(?::\d?\.\d+)?))?(?!\w)|\bmean average precision(?:\s?(?:@|at)\s?(?:iou\s?(?:=|of)?\s?)?(\d*\.?\d+))?")),
-    ("pck", re.compile(r"\bpck(?:\s?(?:@|at)\s?(\d*\.\d+))?(?!\w)")),
+    ("pck", re.compile(r"\b(?:pck|percentage of correct key ?points)(?:\s?(?:@|at)\s?(\d*\.\d+))?(?!\w)")),
     ("precision", re.compile(r"\bprecision\s?(?:@|at)\s?(\d+)\b(?!\s?(?:%|percent))")),
     ("hit_rate", re.compile(r"\bhit rate\s?(?:@|at)\s?(\d+)\b")),
 )  # fmt: skip
@@ -172,6 +173,10 @@ _PREFER_LATER = phrase(
 _QUANTILES = re.compile(
     rf"(?P<q>(?<![\w.]){NUM}(?:th)?(?:\s*(?:,|and|,\s*and)\s*{NUM}(?:th)?)+)\s+(?:quantiles|percentiles)"
 )
+_QUANTILE_LIST = re.compile(
+    rf"\b(?:quantiles?|percentiles?|pinball(?: loss)?|tau|levels?|alphas?)\b[^\d.;]{{0,30}}(?P<q>(?<![\w.])(?:p\s?)?{NUM}(?:th|%)?(?:\s*(?:,\s*and|,|and|/|;)\s*(?:p\s?)?{NUM}(?:th|%)?(?!\w))+)"
+    rf"|(?P<p>\bp\d\d?(?:\s*(?:,\s*and|,|and|/)\s*p\d\d?)+)\b"
+)
 _SECOND = re.compile(
     r"\b(?:also (?:report|show|print|tell me|log)|report(?: me)?(?: also)?|and report|as well as|secondary|besides|in addition)\b[^.;]{0,20}$"
 )
@@ -216,12 +221,13 @@ def known_metric(name: str) -> str | None:
 
 
 def _quantiles(sentence: Sentence) -> Iterator[Finding]:
-    match = _QUANTILES.search(sentence.clean)
-    if match:
-        numbers = [float(number) for number in re.findall(NUM, match["q"])]
-        values = [number / 100 if number >= 1 else number for number in numbers]
+    for match in (*sentence.find(_QUANTILES), *sentence.find(_QUANTILE_LIST)):
+        listed = match["q"] or match["p"]
+        numbers = [float(number) for number in re.findall(NUM, listed)]
+        values = [tidy(number / 100) if number >= 1 else number for number in numbers]
         if all(0 < value < 1 for value in values):
-            yield Finding("metric.params.quantiles", values, *match.span("q"))
+            yield Finding("metric.params.quantiles", values, *match.span("q" if match["q"] else "p"))
+            return
 
 
 def _recall_at_precision(sentence: Sentence) -> list[Finding]:

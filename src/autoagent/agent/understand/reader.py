@@ -13,6 +13,7 @@ from autoagent.agent.understand.language import foreign_language, read_foreign
 from autoagent.agent.understand.limits import read_counts, read_limits
 from autoagent.agent.understand.metric import read_metric
 from autoagent.agent.understand.models import read_bits, read_models, read_monotone
+from autoagent.agent.understand.named_classes import counted_by_target, named_classes, task_of_classes
 from autoagent.agent.understand.numbers import write_in_digits
 from autoagent.agent.understand.sentence import Sentence
 from autoagent.agent.understand.series import SERIES_TASKS, read_series_words
@@ -42,7 +43,12 @@ def read_fields(sentence: Sentence, evidence: DataEvidence) -> Fields:
     task = _task(sentence, paths, metric)
     series = list(read_series_words(sentence, evidence.names)) if _forecasts(task) else []
     taken = {name for found in series if isinstance(found.value, list) for name in found.value}
-    columns = list(read_columns(sentence, [name for name in evidence.names if name not in taken]))
+    texts = {column.name for column in evidence.columns if column.is_text}
+    columns = list(read_columns(sentence, [name for name in evidence.names if name not in taken], texts=texts))
+    listed = named_classes(sentence, names=evidence.names)
+    if listed is not None:
+        facts.append(listed)
+        task = _with_classes(task, listed)
     if any(found.key == "data.target" for found in series):
         columns = [found for found in columns if found.key != "data.target"]
     findings = [
@@ -51,8 +57,9 @@ def read_fields(sentence: Sentence, evidence: DataEvidence) -> Fields:
         *columns,
         *series,
         *facts,
+        *_counted(columns, facts, sentence, evidence),
         *metric,
-        *_split(sentence, columns),
+        *_split(sentence, columns, ranks=any(found.value == "ranking" for found in task)),
         *_horizon(sentence, task),
     ]
     findings += [*read_counts(sentence), *read_setting(sentence), *read_models(sentence), *monotone]
@@ -107,9 +114,27 @@ def _task(sentence: Sentence, paths: list[Finding], metric: list[Finding]) -> li
     return task or ([inferred] if inferred else [])
 
 
-def _split(sentence: Sentence, columns: list[Finding]) -> list[Finding]:
+def _with_classes(task: list[Finding], listed: Finding) -> list[Finding]:
+    """Let the classes that are named say what kind of classification it is, where no word for a task does."""
+    named = task_of_classes(listed)
+    if not task or task[0].reason:
+        return [named]
+    return [named] if task[0].value == "binary_classification" != named.value else task
+
+
+def _counted(columns: list[Finding], facts: list[Finding], sentence: Sentence, evidence: DataEvidence) -> list[Finding]:
+    """Find a count of classes that is said with the target's own name."""
+    target = next((found.value for found in columns if found.key == "data.target"), None)
+    if not isinstance(target, str) or any(found.key == "data.n_classes" for found in facts):
+        return []
+    column = evidence.column(target)
+    counted = counted_by_target(sentence, target) if column is not None and column.kind != "numeric" else None
+    return [counted] if counted is not None else []
+
+
+def _split(sentence: Sentence, columns: list[Finding], *, ranks: bool) -> list[Finding]:
     found = list(read_split(sentence))
-    keys = {finding.key: finding for finding in columns}
+    keys = {finding.key: finding for finding in columns if not (ranks and finding.key == "data.group_key")}
     if not any(finding.key == "split.kind" for finding in found):
         for key, kind in (("data.group_key", "group"), ("data.time_key", "time")):
             if key in keys:

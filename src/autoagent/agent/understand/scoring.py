@@ -109,7 +109,7 @@ def measure(read: Callable[[Example], Understanding], examples: Iterable[Example
     readings = [_compare(example, read(example)) for example in examples]
     n = max(1, len(readings))
     lost, invented, inferred = (sum(len(getattr(r, key)) for r in readings) for key in ("lost", "invented", "inferred"))
-    right = sum(len(r.example.fields) - len(r.lost) for r in readings)
+    right = sum(len(_one_name(r.example.fields)) - len(r.lost) for r in readings)
     to_ask = sum(len(r.example.clarify) for r in readings)
     asked = to_ask - sum(len(r.unasked) for r in readings)
     return Scores(
@@ -128,10 +128,10 @@ def measure(read: Callable[[Example], Understanding], examples: Iterable[Example
 
 
 def _compare(example: Example, understood: Understanding) -> _Reading:
-    found = understood.spec.stated()
-    lost = {key: value for key, value in example.fields.items() if not _equal(found.get(key), value)}
-    extra = {key: value for key, value in found.items() if not _equal(example.fields.get(key), value)}
-    inferred = {key: extra[key] for key in extra if key in understood.inferred and key not in example.fields}
+    found, fields = _one_name(understood.spec.stated()), _one_name(example.fields)
+    lost = {key: value for key, value in fields.items() if not _equal(found.get(key), value)}
+    extra = {key: value for key, value in found.items() if not _equal(fields.get(key), value)}
+    inferred = {key: extra[key] for key in extra if key in understood.inferred and key not in fields}
     follows = example.inferable
     return _Reading(
         example,
@@ -143,6 +143,15 @@ def _compare(example: Example, understood: Understanding) -> _Reading:
         needless=tuple(key for key in understood.spec.clarify if key not in example.clarify),
         unwarned=tuple(word for word in example.warnings if word not in understood.spec.warnings),
     )
+
+
+def _one_name(fields: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the fields with one name for the column that a split follows, which the vocabulary knows by two."""
+    keys = {"group": "data.group_key", "time": "data.time_key"}
+    name = keys.get(str(fields.get("split.kind")))
+    if name is None or "split.key" not in fields or fields.get(name, fields["split.key"]) != fields["split.key"]:
+        return dict(fields)
+    return {key: value for key, value in fields.items() if key != "split.key"} | {name: fields["split.key"]}
 
 
 def _f1(right: int, lost: int, invented: int) -> float:

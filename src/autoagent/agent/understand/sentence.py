@@ -23,6 +23,10 @@ _SLASHES = re.compile(r"(?<!:)//+|(?<=\s)/(?=\s)")
 _TIGHT_SLASH = re.compile(r"(?<=[^\W_])/(?=[^\W_])")
 _FILE_OR_CLOCK = re.compile(r"\.(?:csv|tsv|parquet|jsonl?|xlsx|npz|zip|txt|tar|h5)\b|://|^[.~]?/|\s[.~]?/\w")
 _INLINE_ITEM = re.compile(r"(?<=\s)[a-h1-9]\)(?=\s)|\A[a-h1-9]\)(?=\s)")
+# What a mail program writes below a mail says nothing of the model.
+_FOOTER = re.compile(
+    r"\bsent (?:from|via) (?:my|our|the|an?|outlook|yahoo|gmail|mail)\b[^.;!?]{0,40}|\bget outlook for \w+"
+)
 _BREAK = re.compile(r"[;!?\n]|[.](?=\s|$)|,(?!\d)|\s-\s|\(|\)|\s(?:but|while|whereas)\s")
 
 
@@ -46,6 +50,7 @@ class Sentence:
     def of(cls, original: str) -> Sentence:
         """Lower the case and plain the punctuation, one character for one."""
         clean = "".join(_lower(char) for char in _break_lines(original).translate(_SAME))
+        clean = _FOOTER.sub(lambda match: ";" + " " * (len(match[0]) - 1), clean)
         clean = _SINGLE_QUOTED.sub(r'"\1"', clean)
         n = len(clean)
         return cls(original, clean, tuple(range(n)), tuple(range(1, n + 1)))

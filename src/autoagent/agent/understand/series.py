@@ -35,8 +35,9 @@ _AHEAD_AFTER = re.compile(
 )
 _AHEAD_BEFORE = re.compile(
     r"(?:\bknown[\s-](?:in[\s-]advance|ahead|future|beforehand)(?:\s+(?:columns?|features?|covariates?))?(?:\s+(?:are|is))?\s*:?"
-    r"|\bfuture[\s-](?:covariates?|columns?|features?)(?:\s+(?:are|is))?\s*:?|\bwe (?:already )?know(?:\s+the)?)\s*\"?$"
+    r"|\bfuture[\s-](?:covariates?|columns?|features?)(?:\s+(?:are|is))?\s*:?|\b(?:we|you|i) (?:already |always )?know(?:\s+the)?|\bknowing(?:\s+the)?|\bknown (?:ahead|beforehand|in advance|upfront|before)\b[^.;]{0,20}?(?:columns?|fields?|:|is|are|in|namely)(?:\s+(?:is|are))?(?:\s+the)?)\s*\"?$"
 )
+_IN_ADVANCE = re.compile(r"\"?\s+(?:in advance|ahead|beforehand|upfront|for the future|already)\b")
 
 
 def read_series_words(sentence: Sentence, names: Sequence[str] = ()) -> Iterator[Finding]:
@@ -65,15 +66,17 @@ def _keys(sentence: Sentence, mentions: Sequence[Mention]) -> list[Mention]:
     for place, mention in enumerate(mentions):
         if _TIMELY.search(mention.name.lower()) or not _EACH.search(sentence.before(mention.start)):
             continue
-        return _listed(sentence, mentions[place:])
+        run = _listed(sentence, mentions[place:])
+        return [m for m in run if not _TIMELY.search(m.name.lower())]
     return []
 
 
 def _ahead(sentence: Sentence, mentions: Sequence[Mention]) -> list[Mention]:
     for place, mention in enumerate(mentions):
-        if _AHEAD_BEFORE.search(sentence.before(mention.start)):
-            return _listed(sentence, mentions[place:])
         run = _listed(sentence, mentions[place:])
+        led = _AHEAD_BEFORE.search(sentence.before(mention.start))
+        if led and ("knowing" not in led[0] or _IN_ADVANCE.match(sentence.clean[run[-1].end :])):
+            return run
         if _AHEAD_AFTER.match(sentence.clean[run[-1].end :]):
             return run
     return []

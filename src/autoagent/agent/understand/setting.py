@@ -15,12 +15,12 @@ _RULES: tuple[tuple[str, Value, re.Pattern[str]], ...] = tuple(
     (key, value, phrase(words))
     for key, value, words in (
         ("constraints.device_infer", "gpu", r"(?:inference|predict(?:ion|s)?|serv(?:e|es|ing)|deploy\w*|scor(?:e|ing)|runs?|infer) (?:will (?:be|run|happen) |is |happens |runs )?on (?:a |the |one |1 )?gpus?"),
-        ("constraints.device_infer", "cpu", r"(?:inference|predict(?:ion|s)?|serv(?:e|es|ing)|deploy(?:ed|ment)?|scor(?:e|ing)|infer|production|must run|has to run|should run|needs to run|will run|it runs|runs|run) (?:will (?:be|run|happen) |is |happens |runs |it )?(?:only )?(?:on|in) (?:a |an |the |one |1 |plain |old |cheap |my |ordinary )*cpus?(?: only)? / cpu (?:only )?inference / cpu only (?:deploy\w*|serving|server)"),
-        ("constraints.device_infer", "mobile", r"(?:on|to|for) (?:a |the |my |our |an? old )?(?:mobile|phone|smart ?phone|cell ?phone|handset)s?(?: device)?s?(?! (?:so|now|right now|sorry|atm)) / mobile (?:app|device|phone|inference|deployment)s? / on device"),
+        ("constraints.device_infer", "cpu", r"(?:inference|predict(?:ion|s)?|serv(?:e|es|ing)|deploy(?:ed|ment)?|scor(?:e|ing)|infer|production|must run|has to run|should run|needs to run|will run|it runs|runs|run) (?:will (?:be|run|happen) |is |happens |runs |it )?(?:only )?(?:on|in) (?:a |an |the |one |1 |plain |old |cheap |my |our |ordinary |single |\w+(?:'s)? ){0,3}cpus?(?: only)? / cpu (?:only )?inference / cpu only (?:deploy\w*|serving|server) / (?:on|with) (?:an? |the |my |our |any )?(?:\w+ ){0,3}(?:pc|computer|laptop|machine|server|box|workstation) (?:without|with no|that has no|lacking) (?:an? |any )?(?:gpu|graphics card|dedicated graphics) / (?:works?|run|runs|working) (?:\w+ ){0,6}without (?:an? |any )?graphics card"),
+        ("constraints.device_infer", "mobile", r"(?:on|to|for|in) (?:a |the |my |our |your |their |any |an? old |(?:farmers?|users?|customers?|drivers?|nurses?)'? )?(?:mobile|phone|smart ?phone|cell ?phone|handset)s?(?: device)?s?(?! (?:so|now|right now|sorry|atm|calls?|call|numbers?|with)) / mobile (?:app|device|phone|inference|deployment)s? / on device"),
         ("constraints.device_train", "gpu", r"train(?:ed|ing)?(?: it| the model)? (?:only )?(?:on|with|using) (?:a |an |the |our |one |1 |my |\d+ )*(?:nvidia |single )?gpus? / gpu training / use (?:the|a|an|my|our|1|one) gpu / i have (?:a|one|1) gpu / (?:with|using|on) (?:(?:a|the|our|1|one|my) )?gpu(?! memory) / (?:device|hardware|compute)(?: is| :|:| =)? (?:gpu|cuda)"),
-        ("constraints.device_train", "cpu", r"train(?:ed|ing)?(?: it| the model)? (?:only )?(?:on|with|using) (?:a |an |the |our |one |1 |plain |my |just )*cpus?(?: only)? / cpu (?:only )?training / no gpus?(?: here| available| at hand)? / without (?:a |any )?gpus? / (?:don't|do not|dont) have (?:a |any )?gpus? / have no gpus? / nothing (?:that |which )?(?:needs|uses|requires|with) (?:an? )?gpus? / cpu only / only (?:a |the )?cpu / on (?:the |a |my )?cpu / no cuda / (?:device|hardware|machine|compute)(?: is| :|:| =)? cpu"),
-        ("constraints.interpretable", True, r"interpretab(?:le|ility) / explainab(?:le|ility) / white box / glass box / transparent model / (?:be able to|can|must) explain(?: it| each| every| the)? / human readable / understandable (?:by|to|model) / (?:regulators?|doctors?|auditors?|clinicians?|lawyers?|boss) (?:must|can|need to|has to|have to|should|wants? to) (?:be able to )?(?:understand|read|follow) / (?:\w+n't|not|never) (?:accept|want|use|like|trust|need|tolerate) (?:an? |any )?black box(?:es)? / no black box(?:es)? / not (?:be )?a black box / easy to explain"),
-        ("constraints.offline", True, r"offline / no internet(?: access| connection)? / without (?:an? )?(?:internet|network)(?: access| connection)? / air ?gapped / (?:no|without) network(?: access| connection)? / disconnected / data (?:must|may|can)(?: not|n't|not) leave / nothing (?:may|must|can|should) leave"),
+        ("constraints.device_train", "cpu", r"train(?:ed|ing)?(?: it| the model)? (?:only )?(?:on|with|using) (?:a |an |the |our |one |1 |plain |my |just )*cpus?(?: only)? / cpu (?:only )?training / no gpus?(?: here| available| at hand)? / (?<!pc\s)(?<!computer\s)(?<!laptop\s)(?<!machine\s)without (?:a |any )?gpus? / (?:don't|do not|dont) have (?:a |any )?gpus? / have no gpus? / nothing (?:that |which )?(?:needs|uses|requires|with) (?:an? )?gpus? / cpu only / only (?:a |the )?cpu / on (?:the |a |my )?cpu / no cuda / (?:device|hardware|machine|compute)(?: is| :|:| =)? cpu"),
+        ("constraints.interpretable", True, r"interpretab(?:le|ility) / explainab(?:le|ility) / white box / glass box / transparent model / (?:be able to|can|must|have to|need to|needs to|has to) explain(?: it| each| every| the| why)? / (?:every|each|all|any|its|the|their) (?:\w+ )?(?:decisions?|predictions?|scores?|outcomes?|calls?|verdicts?) (?:\w+ )?(?:can|must|may|should|has to|have to|needs? to|to) be (?:explained|justified|understood|defended|traced|followed) / intelligible / auditable / self explanatory / (?:know|see|show|understand|explain|say|tell) (?:me |us |them )?(?:exactly )?why (?:it|the model|each|every|a|the|he|she|they|someone|somebody) (?:\w+ )?(?:decid\w+|says?|said|predict\w*|was|were|got|came|is) / human readable / understandable (?:by|to|model) / (?:regulators?|doctors?|auditors?|clinicians?|lawyers?|boss) (?:must|can|need to|has to|have to|should|wants? to) (?:be able to )?(?:understand|read|follow) / (?:\w+n't|not|never) (?:accept|want|use|like|trust|need|tolerate) (?:an? |any )?black box(?:es)? / no black box(?:es)? / (?:hates?|dislikes?|can't stand|reject\w*|refus\w+|forbid\w*) black box(?:es)? / (?:not|n't|nor) (?:be )?a black box / easy to explain"),
+        ("constraints.offline", True, r"offline / no internet(?: access| connection)? / without (?:an? )?(?:internet|network)(?: access| connection)? / air ?gapped / (?:no|without|has no|lacks?|lacking) (?:a |any )?(?:network|connectivity|connection|wifi|wi-fi|signal|mobile data|web access|downloads?)(?: access| connection| coverage)?(?! layers?) / disconnected / never (?:goes |go |be )?online / not (?:be )?(?:online|connected(?: to the internet)?) / nothing (?:may |can |must )?(?:be )?downloaded / data (?:must|may|can)(?: not|n't|not) leave / nothing (?:may|must|can|should) leave"),
         ("constraints.pretrained", False, r"(?:no|without|don't use|do not use|avoid)(?: any)? pre ?trained(?: weights| models?| networks?| embeddings)? / from scratch / (?:no|without) transfer learning"),
         ("constraints.pretrained", True, r"(?:use|using|with|start(?:ing)? from|based on|fine tun\w+)(?: an?| some| any)? pre ?trained(?: weights| models?| backbone| networks?| embeddings)? / transfer learning / pre ?trained weights (?:are|is) (?:ok|fine|allowed|welcome)"),
         ("deploy.format", "onnx", r"onnx(?! ?runtime)"),
@@ -38,24 +38,29 @@ _RULES: tuple[tuple[str, Value, re.Pattern[str]], ...] = tuple(
         ("deploy.target", "android", r"android"),
         ("deploy.target", "ios", r"ios / iphones? / ipads?"),
         ("deploy.target", "browser", r"(?:in|inside|for) (?:the |a |our )?(?:web )?browser / web ?assembly / wasm"),
-        ("deploy.target", "microcontroller", r"micro ?controllers? / arduino / esp32 / stm32 / cortex m\d?"),
+        ("deploy.target", "microcontroller", r"micro ?controllers? / mcus? / arduino / esp32 / stm32 / cortex m\d?"),
         ("deploy.target", "aws_lambda", r"(?:aws )?lambda function / aws lambda"),
     )
 )  # fmt: skip
 _OUTPUTS = tuple(
     (name, phrase(words))
     for name, words in (
-        ("uncertainty_interval", r"(?:confidence|prediction|uncertainty|credible) (?:intervals?|bands?|bounds?) / error bars? / uncertaint(?:y|ies)(?: estimates?)? / how (?:sure|certain|confident) (?:it|the model|you|we) (?:is|are|can be)"),
+        ("uncertainty_interval", r"(?:confidence|prediction|uncertainty|credible|\d+(?:%| percent)?(?: prediction| confidence)?) (?:intervals?|bands?|bounds?|range) / (?:intervals?|a range|a band|bounds|a spread)(?= (?:around|for|with|too|as well|please|on|instead|and not|rather|not)|,? (?:too|also|not just)) / error bars? / uncertaint(?:y|ies)(?: estimates?)? / how (?:sure|certain|confident) (?:it|the model|you|we) (?:is|are|can be)"),
         ("energy_report", r"(?:report|track|measure|show|state|include|with|give)(?: me)? (?:an? |the |its |your )?energy (?:report|use|usage|consumption|consumed|bill|footprint)(?: report)? / energy report / (?:report|tell me|measure) (?:how much |the )?(?:energy|electricity)(?: use[ds]?| consum\w+| it (?:used|took))? / carbon (?:footprint|report)"),
-        ("segment_descriptions", r"describe (?:each|every|the) (?:segment|cluster|group)s? / (?:segments?|groups?|clusters?) and describe (?:each|them|every) / (?:segment|cluster) descriptions? / description of (?:each|every|the) (?:segment|cluster|group)s? / explain (?:each|every|the) (?:segment|cluster|group)s?"),
+        ("segment_descriptions", r"describe (?:each|every|the) (?:segment|cluster|group)s? / (?:segments?|groups?|clusters?) and describe (?:each|them|every) / (?:segment|cluster) descriptions? / (?:descriptions?|profiles?|portraits?|summar(?:y|ies)|names?) (?:of|for) (?:each|every|the) (?:segment|cluster|group)s? / (?:characteri[sz]e|profile|summari[sz]e|name) (?:each|every|the) (?:segment|cluster|group)s? / explain (?:each|every|the) (?:segment|cluster|group)s?"),
         ("feature_importance", r"feature importances? / (?:which|what) (?:features|columns|variables|factors) (?:matter|drive|are (?:the )?(?:most )?important|are behind)(?: most)? / (?:most )?important (?:features|columns|variables|drivers) / variable importance / drivers of / shap(?: values| plots?)?"),
-        ("calibrated_probabilities", r"(?:well )?calibrated(?: probabilit(?:y|ies))? / calibrate (?:the )?probabilities"),
+        ("calibrated_probabilities", r"(?:well )?calibrated(?: probabilit(?:y|ies))? / calibrate (?:the )?probabilities / (?:probabilities|scores|percentages) (?:\w+ ){0,2}(?:must|should|have to|need to|are to|can) be (?:trusted|trustworthy|reliable|honest|believable|calibrated|taken at face value) / (?:trustworthy|reliable|honest) probabilities"),
         ("probabilities", r"(?:return|give(?: me)?|output|want|need|deliver) (?:the )?(?:class )?probabilit(?:y|ies)"),
-        ("confusion_matrix", r"confusion matrix"),
+        ("confusion_matrix", r"confusion (?:matrix|matrices|table)"),
         ("model_card", r"model card"),
         ("api", r"(?:rest|http|web) (?:api|endpoint|service)"),
     )
 )  # fmt: skip
+# Words about each group, where the request is for groups.
+_CLUSTERS = re.compile(r"\b(?:cluster\w*|segment\w*|groups?|grouping)\b")
+_TOLD = re.compile(
+    r"\b(?:describ\w+|explain\w*|characteri[sz]\w+|summari[sz]\w+|name|profil\w+|(?:write|tell|say)\b[^.;]{0,30}\b(?:words?|lines?|sentences?|paragraphs?|about|what|who))\b[^.;]{0,30}\b(?:each|every|them|they are)\b"
+)
 _DOUBT = re.compile(
     r"\b(?:no|not|never|n't|without|needn't|need not|doesn't|does not|don't|do not|don't need|does not need to)\s+(?:\w+\s+){0,3}$"
 )
@@ -63,9 +68,9 @@ _UNIMPORTANT = re.compile(
     r"^[^,;.]{0,12}\b(?:does(?: not|n't) matter|is(?: not|n't) (?:needed|important|required|necessary)|unimportant|not (?:needed|required|important)|is optional|irrelevant|i don't care)"
 )
 _FACTS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("data.n_classes", re.compile(r"\b(\d+)[\s-](?:(?:possible|different|ordered|distinct|output|target|mutually exclusive)\s+)?(?:class(?:es)?|categories|species|cultivars|varieties)\b(?! accuracy)|\b(?:into|in|among|between|1 of|of the)\s+(\d+)\s+(?:different\s+|possible\s+)?(?:\w+\s+){0,2}(?:groups|kinds|types|topics|buckets|labels|genres|breeds|departments|queues|teams|sorts)\b|\b(\d+)[\s-]way\b|\b(?:sort|classify|assign|route|divide|categori[sz]e)\b[^.;]{0,40}\binto\s+(?:1 of )?(?:the )?(\d+)\s+[a-z]+s\b")),
-    ("data.n_labels", re.compile(r"\b(\d+)\s+(?:possible\s+|different\s+|binary\s+)?(?:labels|tags)\b")),
-    ("data.n_keypoints", re.compile(r"\b(\d+)\s+(?:body\s+|facial\s+|hand\s+)?(?:key ?points?|landmarks|joints)\b")),
+    ("data.n_classes", re.compile(r"\b(\d+)[\s-](?:(?:possible|different|ordered|distinct|output|target|mutually exclusive)\s+)?(?:class(?:es)?|categories|species|cultivars|varieties)\b(?! accuracy)|\b(?:into|in|among|between|1 of|of the)\s+(\d+)\s+(?:different\s+|possible\s+)?(?:\w+\s+){0,2}(?:groups|kinds|types|topics|buckets|labels|genres|breeds|departments|queues|teams|sorts)\b|\b(\d+)[\s-]way\b|\b(\d+)\s+(?:\w+\s+)?(?:species|cultivars|varieties|breeds|classes|categories|kinds|sorts|types)\b(?! accuracy)|\b(\d+)\s+(?:ordered\s+|possible\s+)?(?:levels|grades|stages)\b|\b(?:sort|classify|assign|route|divide|categori[sz]e)\b[^.;]{0,40}\binto\s+(?:1 of )?(?:the )?(\d+)\s+[a-z]+s\b")),
+    ("data.n_labels", re.compile(r"\b(\d+)\s+(?:possible\s+|different\s+|binary\s+)?(?:labels|tags|topics|genres|themes|subjects|categories)\b")),
+    ("data.n_keypoints", re.compile(r"\b(\d+)\s+(?:\w+\s+){0,2}(?:key[\s-]?points?|landmarks|joints)\b")),
     ("data.n_clusters", re.compile(r"\b(\d+)\s+(?:clusters|segments|customer segments)\b|\binto\s+(\d+)\s+groups\b")),
     ("data.n_rows", re.compile(r"\b(\d+)\s+(?:labell?ed\s+|training\s+|historical\s+|past\s+)?(?:rows|records|samples|examples|observations|instances|data points|lines|entries)\b(?!\s*(?:per|a|/|each)\s?(?:second|sec|s|minute|hour|day)\b)")),
     ("data.n_series", re.compile(r"\b(\d+)\s+(?:different\s+|parallel\s+|separate\s+)?(?:time\s+)?series\b")),
@@ -74,36 +79,19 @@ _FACTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("data.image_size", re.compile(r"\b(\d{2,4}\s?x\s?\d{2,4})\b(?:\s*(?:px|pixels?|images?|pictures?))?")),
 )  # fmt: skip
 _ROWS = re.compile(
-    r"\b(?:(?:use|keep|take|consider|include)\s+only|only(?:\s+(?:use|keep|take|consider|include))?|restrict\w*(?:\s+\w+){0,2}\s+to)\s+(?:the\s+)?(?:rows|records|samples|entries)\s+"
+    r"\b(?:(?:use|keep|take|consider|include|look at|train on|learn from)\s+(?:only|just)|(?:only|just)(?:\s+(?:use|keep|take|consider|include|look at|train on|learn from|count))?|restrict\w*(?:\s+\w+){0,2}\s+to|limit\w*(?:\s+\w+){0,2}\s+to)\s+(?:on\s+)?(?:the\s+|those\s+)?(?:rows|records|samples|entries|cases|lines|orders|customers|patients)\s+"
     r"(?:where|with|in which|for which|whose|that have)\s+([^.;,!?]+)"
 )
-_CLASSES = re.compile(
-    r"\b(?:classify|sort|label|categori[sz]e|divide|separate|mark)\b[^.;:]{0,40}?\b(?:into|as|either)\s+(?:either\s+)?([a-z]+)\s+(?:and|or|vs\.?|versus)\s+([a-z]+)\b(?!\s+(?:classes|groups|categories|models?))"
-)
-_NO_CLASS = {
-    "fast",
-    "good",
-    "well",
-    "quickly",
-    "accurately",
-    "possible",
-    "soon",
-    "small",
-    "cheap",
-    "the",
-    "a",
-    "train",
-    "test",
-    "validation",
-}
 _KHZ = re.compile(r"\b(\d+(?:\.\d+)?)\s?khz\b")
 _FORMAT = re.compile(
     r"\b(?:as|in|into|from|a|the|my|our|this|read|of)\s+(csv|tsv|parquet|jsonl|xlsx|excel|npz|dicom|wav|tiff)s?(?:\s+(?:file|files|format|table|sheet|images?|folder|data))\b"
 )
 _LAYOUT = re.compile(
-    r"\b(?:1|one|a) (?:sub)?folder per class\b|\bfolders? (?:named )?(?:by|per|for each) class\b|\bfolder[\s-]per[\s-]class\b"
+    r"\b(?:1|one|a|own|separate) (?:sub-?)?(?:folder|directory) (?:per|for each|for every|each|by) \w+\b|\b(?:sub-?)?(?:folders|directories|folder) (?:named |sorted |arranged |organi[sz]ed |split )?(?:by|per|for each|after) (?:the |their |its )?(?:class|kind|type|species|label|category|breed|grade|name|variety|sort)\w*\b|\b(?:folder|directory) names? (?:is|are|gives?|tells?|holds?) (?:the )?(?:class|label)\w*\b|\bsorted (?:in|into) (?:sub)?folders\b|\bfolders? (?:named )?(?:by|per|for each) class\b|\bfolder[\s-]per[\s-]class\b"
 )
-_ANNOTATION = re.compile(r"\b(coco|pascal[\s-]voc|voc|yolo)[\s-](?:format|json|annotations?|style|labels)\b")
+_ANNOTATION = re.compile(
+    r"\b(coco|pascal[\s-]voc|voc|yolo)[\s-](?:format|json|annotations?|style|labels|files?|boxes)\b|\b(?:annotat\w+|labels?|json|boxes|masks?)\b[^.;]{0,30}?\b(coco|voc|yolo)\b"
+)
 _TAGS = re.compile(r"\b(bioes|bilou|bio|iob2?)[\s-](?:tags?|scheme|format|labels|tagging)\b")
 
 
@@ -130,6 +118,9 @@ def read_setting(sentence: Sentence) -> Iterator[Finding]:
             continue
         if not any(said.start() < end and start < said.end() for start, end in seen):
             yield Finding("outputs", [name], *said.span())
+    told = _TOLD.search(sentence.clean)
+    if told is not None and _CLUSTERS.search(sentence.clean):
+        yield Finding("outputs", ["segment_descriptions"], *told.span())
 
 
 def read_facts(sentence: Sentence) -> Iterator[Finding]:
@@ -146,7 +137,6 @@ def read_facts(sentence: Sentence) -> Iterator[Finding]:
                 else int(text)
             )
             yield Finding(key, value, *match.span())
-    yield from _named_classes(sentence)
     rows = _ROWS.search(sentence.clean)
     if rows:
         yield Finding("data.row_filter", sentence.words(*rows.span(1)), *rows.span())
@@ -161,14 +151,7 @@ def read_facts(sentence: Sentence) -> Iterator[Finding]:
     ):
         match = pattern.search(sentence.clean)
         if match:
-            yield Finding(key, fixed or match[1].replace(" ", "_"), *match.span())
-
-
-def _named_classes(sentence: Sentence) -> Iterator[Finding]:
-    match = _CLASSES.search(sentence.clean)
-    if match and not {match[1], match[2]} & _NO_CLASS:
-        names = [sentence.words(*match.span(i)) for i in (1, 2)]
-        yield Finding("data.classes", names, match.start(1), match.end(2))
+            yield Finding(key, fixed or next(g for g in match.groups() if g).replace(" ", "_"), *match.span())
 
 
 def _negative(text: str) -> bool:

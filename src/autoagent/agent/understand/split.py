@@ -16,7 +16,8 @@ _KINDS = tuple(
     for kind, words in (
         ("rolling_origin", r"\brolling[\s-](?:origin|window|forecast)\w*|\bback[\s-]?test\w*|\bwalk[\s-]forward\b|\bexpanding window\b"),
         ("group", r"\bgroup(?:ed)?[\s-](?:(?:k|\d+)-?[\s-]?fold|split|wise|cv|cross)\b|\bkeep(?:ing)? (?:the )?groups (?:apart|together|separate|intact)\b|\bgroup(?:ed)? by\b.{0,30}\bsplit|\bsplit (?:it |them |the data )?by (?:the )?(?!time|date|year|month|chron)(?=\w+(?:_id\b| id\b))"),
-        ("time", r"\b(?:time[\s-](?:based|ordered|aware)?[\s-]?split\w*|chronological\w*|temporal (?:split|order|validation)|split (?:it |the data )?(?:by|in|on|along) (?:time|date|year)|time[\s-](?:based|ordered) (?:validation|test|hold-?out)|in time order|train on (?:the )?(?:past|older|earlier)|train on everything before|test on the (?:most recent|latest|newest)|never (?:train|look) (?:on|at|into) the future|respect(?:ing)? time|past to future)\b"),
+        ("group", r"\bstraddl\w+|\bin both (?:parts|sides|sets|halves)\b|\bon (?:the same|1|one) side\b|\bacross the split\b|\bin both (?:the )?train\w* and"),
+        ("time", r"\btrain\w*\b[^.;]{0,40}?\b(?:before|until|up to|through|till)\b[^.;]{0,60}\b(?:test|check|evaluat|validat|measur|score)\w*\b[^.;]{0,40}\b(?:after(?:wards)?|later|since|from then|on the rest|\d{4}|what (?:came|comes|follows))\b|\b(?:time[\s-](?:based|ordered|aware)?[\s-]?split\w*|chronological\w*|temporal (?:split|order|validation)|split (?:it |the data )?(?:by|in|on|along) (?:time|date|year)|time[\s-](?:based|ordered) (?:validation|test|hold-?out)|in time order|train\w* on (?:the )?(?:past|older|earlier|first \d* ?(?:years?|months?|weeks?))|train on everything before|test on the (?:most recent|latest|newest)|never (?:train|look) (?:on|at|into) the future|respect(?:ing)? time|past to future)\b"),
         ("stratified", r"\bstratif\w+\b"),
         ("kfold", r"\b(?:\d+[\s-]?fold|k-?fold|cross[\s-]?validat\w+|leave[\s-]one[\s-]out)\b"),
         ("random", r"\brandom(?:ly)?[\s-](?:split|hold-?out|train|test|sample[d]? test|divided?|shuffl\w+)|\bsplit (?:it |the data )?(?:at )?random(?:ly)?\b|\bshuffled? split\b"),
@@ -55,9 +56,14 @@ _CONTEXT = re.compile(
 _FREQ = re.compile(
     r"\b(hourly|daily|weekly|monthly|quarterly|yearly|annual|minutely)\b(?!\s+(?:budget|report|llm|cost|meeting))"
 )
+_ONCE = re.compile(
+    r"\b(?:measur\w+|record\w*|sampl\w+|log\w*|read(?:ing)?s?|taken|collected|data|values?|points?|observations?|rows?|reports?)\b(?: \w+){0,3}? (?:once |1 )?(?:an?|1|every|each|per) (?P<u>hour|day|week|month|quarter|year|minute)\b"
+)
 _EVERY = re.compile(
     rf"\b(?:every|per)\s+({NUM})\s*(minutes?|hours?|seconds?|days?)\b|\b({NUM})[\s-](minute|hour|second)[\s-](?:intervals?|resolution|data|readings|steps)"
 )
+_FREQ_OF = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly", "quarter": "quarterly"}
+_FREQ_OF |= {"year": "yearly", "minute": "minute"}
 _FREQ_NAMES = {"annual": "yearly", "minutely": "minute"}
 _FORECASTS = re.compile(
     r"\b(?:forecast|predict|project|horizon|ahead|time series|demand|estimat|mase\b|(?:next|coming|following) \d+ \w+ (?:of|for)\b)\w*"
@@ -121,6 +127,10 @@ def read_horizon(sentence: Sentence) -> Iterator[Finding]:
     freq = _FREQ.search(sentence.clean)
     if freq:
         yield Finding("data.freq", _FREQ_NAMES.get(freq[1], freq[1]), *freq.span())
+        return
+    once = _ONCE.search(sentence.clean)
+    if once:
+        yield Finding("data.freq", _FREQ_OF[once["u"]], *once.span())
         return
     every = _EVERY.search(sentence.clean)
     if every:

@@ -13,7 +13,7 @@ LIST = r"(?:\s*(?:,|and|or|&|nor|,\s*and|/)\s*(?:the\s+)?)"
 IDENTIFIER = r"(?<!\w)[a-z][\w]*_[\w]+|[A-Za-z]+\.[A-Za-z_]\w+"
 PREDICT = (
     r"(?:predict(?:s|ing)?|classify(?:ing)?|estimat(?:e|es|ing)|forecast(?:s|ing)?|model(?:l?ing)?(?= the)|regress(?:ing)?|guess(?:ing)?|target(?: column| variable)?(?: is| =|:| called| named)?"
-    r"|label(?: column)?(?: is| =|:| called| named)|outcome(?: column)?(?: is| =|:)|dependent variable(?: is)?|predictions? (?:of|for)|(?:model|classifier|regressor|predictor) (?:for|of)|response(?: variable)?(?: is| =|:)|y\s*=|the answer is in|labels? (?:are|is) in|determine|explain|prognosticate|(?:predict|tell|give|find|say)s?\s+(?:me|us|for me|for us)|of interest is|(?:thing|column|variable|value|one|what) (?:that )?(?:we|i|they) (?:want|need|care about|care for|are after|am after|are interested in|am interested in)(?: here)? is|what (?:we're|i'm|we are|i am) (?:after|interested in|looking for) is|make (?:a )?\w+ (?:of|for)|class of)"
+    r"|label(?: column)?(?: is| =|:| called| named)|outcome(?: column)?(?: is| =|:)|dependent variable(?: is)?|predictions? (?:of|for)|(?:model|classifier|regressor|predictor) (?:for|of)|response(?: variable)?(?: is| =|:)|y\s*=|the answer is in|labels? (?:are|is) in|determine|explain|prognosticate|(?:predict|tell|give|find|say)s?\s+(?:me|us|for me|for us)|of interest is|(?:predicted|forecast|estimated|modell?ed|explained|learned|learnt) (?:is|are|here is)|(?:to predict|to forecast|to estimate|to model) (?:is|=|:)|(?:field|column|box|cell|value) to (?:fill|predict|guess|estimate|forecast|model)(?: in)?(?: is| =|:)?|(?:thing|column|variable|value|one|what) (?:that )?(?:we|i|they) (?:want|need|care about|care for|are after|am after|are interested in|am interested in)(?: here)? is|what (?:we're|i'm|we are|i am) (?:after|interested in|looking for) is|make (?:a )?\w+ (?:of|for)|class of)"
 )
 ARTICLES = r"(?:\s+(?:the|a|an|our|my|each|every|whether|if|columns?|fields?|features?|variables?|called|named|value|values|of|is|customer|customers|in|someone|somebody|people|patients?|users?|they|will|be|gets?|has|have|who|which|house|their|his|her))*[\s:=]*\"?"
 GENERIC = frozenset(
@@ -154,6 +154,8 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (rf"(?<!\w){PREDICT}(?:\s+(?!{_STOP}\b)[\w'-]+){{1,6}}\s+[\"(]?", r""),
     (r"\b(?:classification|regression|classifier|regressor|model|detection|detector|mistakes?|errors?|predictor)(?:\s+(?:task|problem))?\s+(?:of|on|for|in)\s+(?:the\s+|our\s+|my\s+)?\"?", r""),
     (r"\b(?:mae|mse|rmse|rmsle|mape|r2|f1|auc|auroc|accuracy|loss|score|regress)\s+(?:on|of|for)\s+(?:the\s+)?\"?", r""),
+    (r"\b(?:where|if|whether|that|when|how likely|which|who|those)\s+(?:the\s+|an?\s+)?\"?", r"\"?\s+(?:will|becomes?|is going to|flips?|turns?|happens?|occurs?|is (?:true|1|yes|high|low)|goes (?:from|between|up|down|bad)|is likely)\b"),
+    (r"", r"\"?\s+(?:goes|runs|ranges|is|lies|lie|varies|go|scores?|values?)(?: \w+)? (?:from|between)\s+\d"),
     (r"\b(?:know|knowing|tell(?: me)?|say|find out|work out|figure out|recogni[sz]e|identify|spot|detect|flag|what is|what's|which|what)(?:\s+(?:the|a|an|if|whether|which|what|is|kind of|type of))*\s+\"?", r""),
     (r"(?:^|[.;,?!(:]\s*|\s-\s)(?:the\s+)?\"?", r"\"?\s*(?:$|[.;,?!):]|\s-\s|or\s+not\b|from\b)"),
     (r"", r"\"?\s+(?:to be )?(?:predicted|estimated|forecast(?:ed)?|modell?ed|classified)\b|\"?\s+(?:model|classifier|regressor|predictor|prediction|detector)\b"),
@@ -227,6 +229,13 @@ def known_target(sentence: Sentence, mentions: Sequence[Mention]) -> list[Mentio
             if led and after.match(sentence.clean[mention.end :]):
                 return _listed(sentence, mentions[i:])
     return []
+
+
+def led_to(sentence: Sentence, mention: Mention) -> bool:
+    """Say whether clear words lead to this mention as the target."""
+    before, after = _KNOWN_PATTERNS[0]
+    led = before.search(sentence.clean[max(0, mention.start - 90) : mention.start])
+    return bool(led) and bool(after.match(sentence.clean[mention.end :]))
 
 
 def _listed(sentence: Sentence, mentions: Sequence[Mention]) -> list[Mention]:
