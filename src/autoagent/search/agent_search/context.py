@@ -24,6 +24,8 @@ class Settings:
         transform: of losses to targets.
         belief: priors of the surrogate.
         llm_share: most turns that a language model may have once the surrogate proposes.
+        llm_price: of a question, in units of rank: with 0.1 a model keeps its whole share only while its trials
+            rank better than the others' by a tenth of all trials; 0 is a model that costs nothing.
         llm_batch: configurations in one question.
         least_ei: a model's candidate runs only if its acquisition is at least this share of the best one's.
         most_rows: trials that the surrogate is fitted to; beyond, the best and the latest.
@@ -34,6 +36,7 @@ class Settings:
     transform: Transform = "mixed"
     belief: Belief = field(default_factory=Belief)
     llm_share: float = 0.3
+    llm_price: float = 0.0
     llm_batch: int = 4
     least_ei: float = 0.05
     most_rows: int = 200

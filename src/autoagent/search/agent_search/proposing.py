@@ -135,7 +135,8 @@ class _Turn:
     def _is_models_turn(self) -> bool:
         if self.llm is None:
             return False
-        share = share_of_model(self.history, self.context.sources, most=self.settings.llm_share)
+        most, price = self.settings.llm_share, self.settings.llm_price
+        share = share_of_model(self.history, self.context.sources, most=most, price=price)
         return is_turn_of_model(self.history, self.context.sources, share)
 
     def _ideas(self, count: int) -> list[Config]:

@@ -15,9 +15,7 @@ _TRUST = 2  # trials of the model before it is judged
 _SLOPE = 4.0  # share that is lost by a rank that is behind by one
 
 
-def share_of_model(
-    history: Sequence[Observation], sources: Mapping[int, str], *, most: float, price: float = 0.0
-) -> float:
+def share_of_model(history: Sequence[Observation], sources: Mapping[int, str], *, most: float, price: float) -> float:
     """Return the share of turns that a language model may have now.
 
     Its reward is the mean rank of its trials among the latest ones, 1 the best and 0 the worst or failed; it keeps
