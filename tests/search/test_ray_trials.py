@@ -70,13 +70,16 @@ def test_a_node_that_is_killed_takes_no_trial_with_it(cluster: Any, tmp_path: Pa
     seen: list[str] = []
 
     def kill() -> None:
+        own = optuna.load_study(study_name=job.study, storage=open_storage(job.storage))  # a thread's own connection
         for _ in range(600):
-            running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            running = own.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
             seen[:] = [t.system_attrs[slots.HOLDER] for t in running if node in t.system_attrs.get(slots.HOLDER, "")]
             if seen:
-                cluster.remove_node(cluster.second, allow_graceful=False)
-                return
+                break
             time.sleep(0.02)
+        close_storage(own._storage)
+        if seen:
+            cluster.remove_node(cluster.second, allow_graceful=False)
 
     thread = threading.Thread(target=kill)
     thread.start()
