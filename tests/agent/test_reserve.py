@@ -58,3 +58,17 @@ def test_the_choice_is_estimated_from_one_score() -> None:
     ticks = iter([1.0, 1.002])
     assert choice_seconds(data, "log_loss", clock=lambda: next(ticks)) == pytest.approx(5.0)
     assert choice_seconds(TrainData(np.zeros(10), [], 2), "roc_auc") == 0.0
+
+
+def test_a_network_that_starts_before_there_is_a_model_ends_before_the_search_does_with_one() -> None:
+    """It would fill the time that it is given, and be cut off when the baseline has ended."""
+    reserve = Reserve(60.0, load=lambda: 0.0)
+    bare, early = reserve.search_end(_state()), reserve.trial_end(_state())
+    small = replace(ONE, model_bytes=30_000)
+    late = reserve.search_end(_state(small))
+    assert bare is not None
+    assert early is not None
+    assert late is not None
+    assert late - 0.1 < early < bare - 2
+    assert reserve.trial_end(_state(small)) == late
+    assert Reserve(None).trial_end(_state()) is None

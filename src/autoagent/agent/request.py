@@ -12,6 +12,7 @@ import pandas as pd
 from autoagent.agent.spec import Understanding
 from autoagent.agent.understand import DataEvidence, understand
 from autoagent.agent.understand.injection import Suspicion, suspicions
+from autoagent.agent.understand.resolve import wanted_structure
 from autoagent.data.readers import read_table
 from autoagent.data.table import Table
 from autoagent.llm.ask import ask
@@ -42,7 +43,7 @@ def read_request(
         RequestError: the text is no Unicode.
     """
     check_request(text)
-    table = None if data is None else read_table(data)
+    table = None if data is None else read_table(data, _wanted(text, data))
     evidence = DataEvidence() if table is None else _evidence(table)
     if llm is None:
         return understand(text, evidence=evidence), table, evidence
@@ -51,6 +52,13 @@ def read_request(
     timeout = _LONGEST_S if left is None else min(_LONGEST_S, _SHARE * left)
     bound = functools.partial(ask, llm, timeout_s=timeout)
     return understand(text, evidence=evidence, ask=bound), table, evidence
+
+
+def _wanted(text: str, data: str | Path | pd.DataFrame) -> str | None:
+    """Return which labels of images the sentence by itself means; a folder may hold several."""
+    if isinstance(data, pd.DataFrame) or not Path(data).is_dir():
+        return None
+    return wanted_structure(understand(text, evidence=DataEvidence()).spec)
 
 
 def render_rows(understanding: Understanding) -> list[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from autoagent.agent.scoring import TrainData
 from autoagent.data.metrics import score
 from autoagent.errors import DataError
-from autoagent.runs.state import RunState
+from autoagent.runs.state import RunState, TrialRecord
 
 _IDLE_S = 1.2  # for what no processor time explains: disks, starts, waits
 _WORK_S = 1.3  # processor time of delivering, measuring, testing and reporting eight small models
@@ -67,10 +67,24 @@ class Reserve:
         kept = [trial for trial in state.trials.values() if trial.is_whole and trial.saved]
         if not kept:
             return self.seconds + _TOLERANCE * self.seconds + _TOLERANCE_S - _BARE_S * slowness
+        return self._end_with(kept, slowness)
+
+    def trial_end(self, state: RunState) -> float | None:
+        """Return by when a trial that is not a baseline should have ended, which before there is a model is earlier.
+
+        The first quick model moves ``search_end`` forward; a network that fills the time it was given would be cut off.
+        """
+        end = self.search_end(state)
+        if self.seconds is None or end is None:
+            return end
+        return min(end, self._end_with([], 1 + _WOKEN * (self.slowness() - 1)))
+
+    def _end_with(self, kept: Sequence[TrialRecord], slowness: float) -> float:
+        seconds = self.seconds or 0.0
         best = sorted(kept, key=lambda trial: -(trial.score or 0.0))[:_DELIVERED]
-        work = max(_WORK_S, min(_SHARE * self.seconds, _SHARE_S)) + self.choice_s
+        work = max(_WORK_S, min(_SHARE * seconds, _SHARE_S)) + self.choice_s
         work += _PER_MB_S * sum(trial.model_bytes for trial in best) / 1e6
-        return self.seconds - min(_IDLE_S + work * slowness, _MOST * self.seconds)
+        return seconds - min(_IDLE_S + work * slowness, _MOST * seconds)
 
 
 def choice_seconds(data: TrainData, metric: str, *, clock: Callable[[], float] = time.process_time) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from autoagent.agent.code_trials import judge_code
 from autoagent.agent.ideas import IdeaSource
-from autoagent.agent.plan import Plan, cards
+from autoagent.agent.plan import BASELINES, Plan, cards
 from autoagent.agent.pool import Exit, Pool
 from autoagent.agent.recorder import Recorder
 from autoagent.agent.reserve import Reserve
@@ -172,7 +172,7 @@ class Search:
         seen = visible_trials(self.recorder.state, trial.number, self.plan) or []
         seen = [other for other in seen if other.repeats is None and self.recorder.state.is_settled(other)]
         again = trial.repeats is not None or trial.pair is not None  # whole, so that it can be compared
-        left, limits = self._left_s(), self.plan.limits
+        limits = self.plan.limits
         return {
             "kind": "fit",
             "trial": trial.number,
@@ -195,8 +195,15 @@ class Search:
             "memory_bytes": self.plan.memory_bytes,
             "code": dict(trial.code),
             "least_share": 0.0 if trial.source in _NEVER_REFUSED else cards()[trial.family].growth.least,
-            "deadline_s": self.plan.trial_seconds() if left is None else max(left, 0.1),
+            "slowness": self.reserve.slowness(),
+            "deadline_s": self._deadline_s(trial.family),
         }
+
+    def _deadline_s(self, family: str) -> float:
+        """Return the seconds that a trial started now may take."""
+        state = self.recorder.state
+        end = self.reserve.search_end(state) if family in BASELINES else self.reserve.trial_end(state)
+        return self.plan.trial_seconds() if end is None else max(end - self.recorder.budget.seconds_used(), 0.1)
 
     def _other_folds(self, number: int) -> Folds:
         return other_folds(

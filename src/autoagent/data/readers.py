@@ -27,12 +27,14 @@ _MAX_CELL_BYTES = 16_000_000_000  # Parquet packs a repeated value into nothing;
 _COMPRESSED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".tar", ".tgz", ".rar")
 
 
-def read_table(source: str | Path | pd.DataFrame) -> Table:
+def read_table(source: str | Path | pd.DataFrame, wanted: str | None = None) -> Table:
     """Read a table.
 
     Args:
         source: a built-in name, a path (.csv .tsv .txt .parquet .jsonl .ndjson .xlsx .npz), a DataFrame, or images: a
-            folder with a folder for each class, a table with a column of paths beside it, an .npz or IDX file.
+            folder with a folder for each class or with labels beside the images, a table with a column of paths beside
+            it, an .npz or IDX file.
+        wanted: "segmentation", "detection" or "keypoints", where the request says which labels of images are meant.
 
     Raises:
         DataError: the source does not exist, cannot be read, or holds no rows.
@@ -44,7 +46,7 @@ def read_table(source: str | Path | pd.DataFrame) -> Table:
         return _builtin(text)
     path = Path(source)
     try:
-        if (images := _images(path)) is not None:
+        if (images := _images(path, wanted)) is not None:
             return images
         frame, repairs = _reader(path, text)(path)
     except DataError:
@@ -56,7 +58,7 @@ def read_table(source: str | Path | pd.DataFrame) -> Table:
     return read_beside(tidy(Table(frame, path.stem, text, tuple(repairs))), path.parent)
 
 
-def _images(path: Path) -> Table | None:
+def _images(path: Path, wanted: str | None) -> Table | None:
     """Return the table of a folder or an array file of images; None where the path is neither."""
     try:
         is_file, is_folder = path.is_file(), path.is_dir()
@@ -69,7 +71,7 @@ def _images(path: Path) -> Table | None:
         return tidy(read_pairs(X, y, path)) if is_image_array(X) else None
     if not is_folder:
         return None
-    found = read_folder(path)
+    found = read_folder(path, wanted)
     if not isinstance(found, Path):
         return tidy(found)
     table = read_table(found)

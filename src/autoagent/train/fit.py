@@ -57,6 +57,7 @@ class Job(BaseModel):
         memory_bytes: of the whole process; None without a limit.
         code: what a language model wrote for the training, by the name of its place.
         deadline_s: seconds from the start of the job to return by.
+        slowness: wall seconds that one of processor time takes on this machine, for what follows the fits.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -81,6 +82,7 @@ class Job(BaseModel):
     memory_bytes: int | None = None
     code: dict[str, str] = {}
     deadline_s: float | None = None
+    slowness: float = 1.0
 
 
 @dataclass
@@ -344,7 +346,7 @@ def _fold_deadline(job: Job, started: float, folds_left: int) -> float | None:
     if job.deadline_s is None:
         return None
     now = time.monotonic()
-    reserve = min(_RESERVE * job.deadline_s, _MAX_RESERVE_S)
+    reserve = min(_RESERVE * job.deadline_s, _MAX_RESERVE_S * job.slowness)
     return now + (started + job.deadline_s - reserve - now) / folds_left
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from autoagent.agent.spec import Understanding
+from autoagent.agent.spec import TaskSpec, Understanding
 from autoagent.agent.understand.evidence import ColumnEvidence, DataEvidence
 from autoagent.agent.understand.feasibility import NEAREST, SUPPORTED
 from autoagent.errors import RequestError
@@ -77,6 +77,22 @@ class Resolved:
     def kind(self) -> str:
         """The task as families and metrics name it."""
         return self.task if self.series is None else "forecasting"
+
+
+def wanted_structure(spec: TaskSpec) -> str | None:
+    """Return which labels of images a request means: ``segmentation``, ``detection``, ``keypoints``, or None."""
+    task = _TASKS.get(spec.task_type or "")
+    if task in _STRUCTURED or spec.task_type is not None or spec.metric.name is None:
+        return task if task in _STRUCTURED else None
+    name = spec.metric.name
+    hints = {
+        "map": "detection",
+        "pck": "keypoints",
+        "oks": "keypoints",
+        "miou": "segmentation",
+        "mean_iou": "segmentation",
+    }
+    return next((kind for start, kind in hints.items() if name.startswith(start)), None)
 
 
 def resolve_series(found: FoundSeries) -> Resolved:

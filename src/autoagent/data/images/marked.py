@@ -1,4 +1,4 @@
-"""Tables of images with masks: the frame names the files, the targets hold what is in them."""
+"""Tables of images with masks, boxes or joints: the frame names or tells them, the targets hold them as arrays."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from autoagent.data.images.coco import LabelledImages
+from autoagent.data.images.label_cells import boxes_of, joints_of
 from autoagent.data.images.mask_values import IGNORED, read_mask
 from autoagent.data.images.masks import MaskedImages
 from autoagent.data.images.source import ImageSource
@@ -46,3 +48,24 @@ def table_of_masks(masked: MaskedImages, root: Path, named: tuple[str, str], not
     repairs = (*notes, *masked.notes, *told, *source.notes())
     targets = Targets(structure, truth)
     return Table(masked.frame, *named, repairs, masked.mask, images=source, targets=targets)
+
+
+def table_of_labels(labelled: LabelledImages, root: Path, named: tuple[str, str]) -> Table:
+    """Return the table of images that have boxes or joints.
+
+    Args:
+        labelled: the images and their labels.
+        root: what their paths are relative to.
+        named: a short name, and the source as the user wrote it.
+    """
+    source = ImageSource(labelled.image, root.resolve(), labelled.facts)
+    labels, cells = labelled.labels, labelled.frame[labelled.target].astype(str)
+    if labels.kind == "detection":
+        structure = Structure(kind="detection", side=source.side, classes=labels.classes)
+        truth = np.stack([boxes_of(cell, labels.classes, labels.most) for cell in cells])
+    else:
+        joints = {"joints": labels.joints, "skeleton": labels.skeleton, "flip_pairs": labels.flip_pairs}
+        structure = Structure(kind="keypoints", side=source.side, **joints)
+        truth = np.stack([joints_of(cell, len(labels.joints)) for cell in cells])
+    repairs, targets = (*labelled.notes, *source.notes()), Targets(structure, truth)
+    return Table(labelled.frame, *named, repairs, labelled.target, images=source, targets=targets)

@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autoagent.data.images.arrays import as_bytes, is_idx, labels_beside, read_idx
+from autoagent.data.images.coco import TARGETS, find_labels
 from autoagent.data.images.folders import Found, by_class, find, from_rows, is_inside, table_beside
 from autoagent.data.images.look import look, look_at_arrays, skipped
-from autoagent.data.images.marked import table_of_masks
+from autoagent.data.images.marked import table_of_labels, table_of_masks
 from autoagent.data.images.masks import find_masks, masks_of_table, names_masks
 from autoagent.data.images.source import COLUMN, TARGET, ImageSource
 from autoagent.data.table import Table
@@ -20,8 +21,15 @@ from autoagent.errors import DataError
 from autoagent.inference import read_rows
 
 
-def read_folder(root: Path) -> Table | Path:
-    """Read a folder of images: masks beside them, a folder for each class, IDX files, or the path of their table.
+def read_folder(root: Path, wanted: str | None = None) -> Table | Path:
+    """Read a folder of images: boxes, joints or masks beside them, a folder for each class, IDX files, or their table.
+
+    Args:
+        root: the folder.
+        wanted: "segmentation", "detection" or "keypoints", which is looked for before a table.
+
+    Returns:
+        What it holds, or the path of a table that names the images.
 
     Raises:
         DataError: it holds no images, or none can be read.
@@ -33,11 +41,22 @@ def read_folder(root: Path) -> Table | Path:
         return read_idx_pair(root / (train or packed)[0])
     if not found.images:
         raise DataError(f"{str(root)!r} is a folder without images; give a table, or a folder with images in it")
+    if wanted is not None and (marked := _read_marked(root, found, wanted)) is not None:
+        return marked
     if (table := table_beside(root, found)) is not None:
         return table
-    if (masked := find_masks(root, found)) is not None:
-        return table_of_masks(masked, root, (root.name, str(root)))
-    return read_classes(root, found)
+    return _read_marked(root, found, None) or read_classes(root, found)
+
+
+def _read_marked(root: Path, found: Found, wanted: str | None) -> Table | None:
+    """Return images with boxes, joints or masks, the wanted ones or what there is; None where there are none."""
+    named = (root.name, str(root))
+    if wanted != "segmentation":
+        labelled = find_labels(root, found, next((kind for kind in TARGETS if kind == wanted), None))
+        if labelled is not None:
+            return table_of_labels(labelled, root, named)
+    masked = find_masks(root, found) if wanted in (None, "segmentation") else None
+    return None if masked is None else table_of_masks(masked, root, named)
 
 
 def read_classes(root: Path, found: Found | None = None) -> Table:

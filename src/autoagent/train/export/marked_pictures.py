@@ -57,7 +57,8 @@ def marked_pictures(
 
     def shown(row: int) -> dict[str, Any]:
         cell, score = frame[column].iloc[row], float(alone[row])
-        pair = [_drawn(structure, cell, frame.attrs.get("root"), marks[row]) for marks in (truth, said)]
+        root = frame.attrs.get("root")
+        pair = [_drawn(structure, cell, root, marks[row], true=marks is truth) for marks in (truth, said)]
         told = f"{metric} {score:.3g}" if np.isfinite(score) else "nothing to find"
         return {"name": str(cell), "picture": beside(*pair), "truth": "left; the model's: right", "said": told}
 
@@ -90,7 +91,7 @@ def _alone(metric: str, truth: NDArray[Any], said: NDArray[Any]) -> float:
         return float("nan")
 
 
-def _drawn(structure: Structure, cell: object, root: str | None, marks: NDArray[Any]) -> bytes:
+def _drawn(structure: Structure, cell: object, root: str | None, marks: NDArray[Any], *, true: bool) -> bytes:
     """Return a square PNG of an image with what is marked in it; nothing where the image cannot be read."""
     try:
         image = open_image(cell, root, draft=_SIDE).convert("RGB").resize((_SIDE, _SIDE))
@@ -102,7 +103,7 @@ def _drawn(structure: Structure, cell: object, root: str | None, marks: NDArray[
 
     draw = ImageDraw.Draw(image)
     if structure.kind == "detection":
-        _draw_boxes(draw, marks)
+        _draw_boxes(draw, marks, true=true)
     else:
         _draw_joints(draw, marks, structure)
     return _png(image)
@@ -120,16 +121,12 @@ def _with_mask(image: Any, mask: NDArray[np.uint8]) -> Any:  # noqa: ANN401 - PI
     return Image.fromarray(inked.astype(np.uint8))
 
 
-def _draw_boxes(draw: Any, marks: NDArray[Any]) -> None:  # noqa: ANN401 - PIL has no types
+def _draw_boxes(draw: Any, marks: NDArray[Any], *, true: bool) -> None:  # noqa: ANN401 - PIL has no types
     """Draw boxes: true ones ``class, x0, y0, x1, y1, ignored`` or said ones ``class, score, x0, y0, x1, y1``."""
     for row in marks[marks[:, 0] >= 0]:
-        corners = row[1:5] if _is_truth(row) else row[2:6]
-        if _is_truth(row) or row[1] >= _SURE:
+        corners = row[1:5] if true else row[2:6]
+        if true or row[1] >= _SURE:
             draw.rectangle([float(v) * (_SIDE - 1) for v in corners], outline=colour_of(int(row[0]) + 1), width=2)
-
-
-def _is_truth(row: NDArray[Any]) -> bool:
-    return float(row[5]) in (0.0, 1.0) and bool(row[3] > row[1]) and bool(row[4] > row[2])
 
 
 def _draw_joints(draw: Any, marks: NDArray[Any], structure: Structure) -> None:  # noqa: ANN401 - PIL has no types
