@@ -1,5 +1,7 @@
 """A whole run on images with masks: read, search, deliver, predict, serve, report, replay."""
 
+import base64
+import io
 import json
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from fastapi.testclient import TestClient
 from PIL import Image
 
 import autoagent
@@ -20,6 +23,7 @@ from autoagent.data.metrics import raw
 from autoagent.errors import RequestError
 from autoagent.inference import InputError
 from autoagent.marking import Marker
+from autoagent.serve.app import build_app
 
 SIDE = 32
 REQUEST = "mark every shape, masks beside the images, semantic segmentation, mean IoU, at most 4 MB"
@@ -114,6 +118,21 @@ def test_the_report_shows_the_masks(result: Result) -> None:
         assert text in page, text
     shown = json.loads((result.folder.root / "pictures.json").read_text())
     assert [row["name"] for row in shown["parts"]] == ["background", *SHAPES]
+
+
+def test_the_endpoint_answers_with_a_mask(result: Result, folder: Path) -> None:
+    client = TestClient(build_app(result.model))
+    body = (folder / "images" / "0003.png").read_bytes()
+    answer = client.post("/predict", content=body, headers={"content-type": "image/png"})
+    assert answer.status_code == 200, answer.text
+    said = answer.json()
+    assert said["classes"] == ["background", *SHAPES]
+    with Image.open(io.BytesIO(base64.b64decode(said["marks"][0]["mask"]))) as mask:
+        codes = np.asarray(mask)
+    rows = pd.DataFrame({"image": [body]})
+    assert np.array_equal(codes, result.model.predict(rows)[0])
+    assert client.post("/predict", content=b"no image", headers={"content-type": "image/png"}).status_code == 422
+    assert client.get("/openapi.json").json()["paths"]["/predict"]
 
 
 def test_a_replay_comes_to_the_same_decisions(result: Result) -> None:

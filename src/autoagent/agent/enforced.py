@@ -14,6 +14,7 @@ _ENFORCED = frozenset(
         "data.features_exclude",
         "data.classes",
         "data.n_classes",
+        "data.n_keypoints",
         "data.series_keys",
         "data.features_known_future",
         "data.freq",

@@ -78,7 +78,8 @@ def _evidence(table: Table) -> DataEvidence:
         others = tuple(column for column in found.columns if column.name != table.images.column)
         found = dataclasses.replace(found, columns=others)
     if table.targets is not None:
-        found = dataclasses.replace(found, structure=table.targets.structure.kind)
+        structure = table.targets.structure
+        found = dataclasses.replace(found, structure=structure.kind, parts=structure.classes or structure.joints)
     beside = _side_notes(Path(table.source))
     return dataclasses.replace(found, suspicious=(*found.suspicious, *beside)) if beside else found
 

@@ -10,6 +10,7 @@ import shlex
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -23,8 +24,10 @@ from starlette.requests import ClientDisconnect
 from autoagent.errors import UserError
 from autoagent.forecasting import Forecaster
 from autoagent.inference import NUMBER_LIMIT, InputError, Model, image_column
+from autoagent.marking import Marker
 from autoagent.serve.forecast import Forecasts, answer_history, history_body, welcome
 from autoagent.serve.images import FILE_TYPES, image_schema, one_image, with_images
+from autoagent.serve.marks import Marks, answer_images
 from autoagent.serve.multipart import FORM_TYPE, form_rows, form_schema
 
 if TYPE_CHECKING:
@@ -109,6 +112,9 @@ def build_app(model: Model, *, token: str | None = None, body_s: float = BODY_S)
     if isinstance(model, Forecaster):
         _add_forecast(app, model, check)
         return app
+    if isinstance(model, Marker):
+        _add_marks(app, model, check, turns)
+        return app
 
     @app.post("/predict", dependencies=[Depends(check)], responses=_REFUSALS, openapi_extra=_body_schema(model))
     def predict(
@@ -131,6 +137,16 @@ def _rows_of(body: bytes, content_type: str, roles: dict[str, str]) -> list[dict
     if kind.startswith(FILE_TYPES):
         return one_image(body, roles)
     return with_images(read_rows(body, columns=list(roles)), roles)
+
+
+def _add_marks(app: FastAPI, model: Marker, check: Callable[[str], None], turns: AbstractContextManager[Any]) -> None:
+    @app.post("/predict", dependencies=[Depends(check)], responses=_REFUSALS, openapi_extra=_body_schema(model))
+    def predict(body: Annotated[bytes, Depends(_read_body)], content_type: Annotated[str, Header()] = "") -> Marks:
+        try:
+            with turns:
+                return answer_images(model, _rows_of(body, content_type, model.facts["roles"]))
+        except InputError as error:
+            raise HTTPException(422, str(error)) from error
 
 
 def _add_forecast(app: FastAPI, model: Forecaster, check: Callable[[str], None]) -> None:

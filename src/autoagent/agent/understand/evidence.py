@@ -58,6 +58,7 @@ class DataEvidence:
         default_target: the target of a built-in data set, or None.
         suspicious: texts in the data that look like instructions.
         structure: what the default target holds of each image: "segmentation", "detection" or "keypoints"; else empty.
+        parts: the classes of its masks or boxes, or its joints.
     """
 
     columns: tuple[ColumnEvidence, ...] = ()
@@ -66,6 +67,7 @@ class DataEvidence:
     default_target: str | None = None
     suspicious: tuple[Suspicion, ...] = ()
     structure: str = ""
+    parts: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -51,6 +52,7 @@ _METRICS = {
     "pck@0.1": "pck_10",
     "pck@.1": "pck_10",
 }
+_MOST_NAMED = 20  # classes or joints in one sentence
 _FEW_CLASSES = 20  # a whole-numbered target with at most so many values could be classes
 _TARGET_NAMES = ("target", "label", "class", "y", "outcome")
 
@@ -119,7 +121,7 @@ def resolve(understanding: Understanding, evidence: DataEvidence) -> Resolved:
         raise RequestError(
             f"the request cannot be built yet:\n{lines}", missing=[question.key for question in blocking]
         )
-    task = _task(understanding, target, said, evidence.structure)
+    task = _task(understanding, target, said, evidence)
     metric = _metric(task, spec.metric.name)
     if spec.metric.name is None:
         said.append(f"No metric was asked for; the model is judged by {metric}.")
@@ -166,11 +168,11 @@ def _target(understanding: Understanding, evidence: DataEvidence, said: list[str
     return None, ""
 
 
-def _task(understanding: Understanding, target: ColumnEvidence, said: list[str], structure: str = "") -> Task:
+def _task(understanding: Understanding, target: ColumnEvidence, said: list[str], evidence: DataEvidence) -> Task:
     stated = understanding.spec.task_type
     wanted = None if stated is None else _TASKS[stated]
-    if structure or wanted in _STRUCTURED:
-        return _structured(understanding, wanted, structure, target, said)
+    if evidence.structure or wanted in _STRUCTURED:
+        return _structured(understanding, wanted, evidence, target, said)
     if stated is not None:
         task = _TASKS[stated]
         _check_fit(task, target)
@@ -181,9 +183,10 @@ def _task(understanding: Understanding, target: ColumnEvidence, said: list[str],
 
 
 def _structured(
-    understanding: Understanding, wanted: Task | None, there: str, target: ColumnEvidence, said: list[str]
+    understanding: Understanding, wanted: Task | None, evidence: DataEvidence, target: ColumnEvidence, said: list[str]
 ) -> Task:
     """Return masks, boxes or joints where they are in the data and not refused by the request."""
+    there = evidence.structure
     if wanted is not None and wanted != there:
         if wanted in _STRUCTURED:
             _, what, advice = _STRUCTURED[wanted]
@@ -197,7 +200,20 @@ def _structured(
         said.append(f"The images have {what}, so this is taken as {task}.")
     if understanding.spec.task_type == "instance_segmentation":
         said.append("Pixels are marked by their class; objects of one class that touch are not told apart.")
+    if task == "detection":
+        said.append(f"Boxes are found of all {len(evidence.parts)} labelled classes: {_named(evidence.parts)}.")
+    joints = understanding.spec.data.n_keypoints
+    if task == "keypoints" and joints not in (None, len(evidence.parts)):
+        raise RequestError(
+            f"{joints} joints were asked for, and the labels have {len(evidence.parts)}: {_named(evidence.parts)}",
+            missing=["data.n_keypoints"],
+        )
     return task
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 def _check_fit(task: Task, target: ColumnEvidence) -> None:
