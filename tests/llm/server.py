@@ -26,7 +26,7 @@ class Say:
     """One answer.
 
     Attributes:
-        body: a JSON value, or text as it is.
+        body: a JSON value, or text or bytes as they are.
         status: of HTTP.
         headers: besides the usual.
         delay_s: before the answer.
@@ -46,6 +46,8 @@ class Say:
 
     def bytes(self) -> bytes:
         body = completion() if self.body is None else self.body
+        if isinstance(body, bytes):
+            return body
         return body.encode() if isinstance(body, str) else json.dumps(body).encode()
 
 

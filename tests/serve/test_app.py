@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import uvicorn
+from fastapi.testclient import TestClient
 
 from autoagent.inference import Model
 from autoagent.serve.app import MAX_BYTES, MAX_ROWS, _listener, build_app
@@ -263,7 +264,34 @@ def test_a_header_that_is_no_text_is_a_wrong_token(guarded: str) -> None:
 
 def test_every_answer_that_can_come_is_in_the_openapi_page(url: str) -> None:
     paths = _ask(f"{url}/openapi.json")[1]["paths"]
-    assert set(paths["/predict"]["post"]["responses"]) == {"200", "401", "408", "411", "413", "422"}
+    assert set(paths["/predict"]["post"]["responses"]) == {"200", "401", "408", "411", "413", "421", "422"}
+
+
+HOSTS = ["127.0.0.1", "127.0.0.1:8000", "localhost:1", "[::1]:8000", "LOCALHOST"]
+OTHERS = [
+    "evil.example",
+    "127.0.0.1.evil.example:80",
+    "localhost.evil.example",
+    "evil@localhost",
+    "[::1",
+    "",
+    "a b",
+    "10.0.0.1",
+]
+
+
+@pytest.mark.parametrize("host", [*HOSTS, *OTHERS])
+def test_a_web_page_whose_name_points_here_is_answered_nothing(host: str) -> None:
+    with TestClient(build_app(Stub(), local_only=True)) as client:
+        body = {"rows": [{"x": 1, "colour": "red"}]}
+        answers = [
+            client.get("/schema", headers={"host": host}),
+            client.post("/predict", json=body, headers={"host": host}),
+        ]
+        answers.append(client.get("/health", headers={"host": host}))
+    assert {answer.status_code for answer in answers} == {200 if host in HOSTS else 421}
+    if host not in HOSTS:
+        assert "is not this machine; ask 127.0.0.1" in answers[0].json()["detail"]
 
 
 def test_health_needs_no_token(guarded: str) -> None:

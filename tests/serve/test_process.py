@@ -54,10 +54,10 @@ def _address(log: Path, process: subprocess.Popen[bytes]) -> str:
     raise AssertionError(log.read_text())
 
 
-def _ask(url: str, body: object = None) -> tuple[int, dict[str, object]]:
+def _ask(url: str | urllib.request.Request, body: object = None) -> tuple[int, dict[str, object]]:
     data = None if body is None else json.dumps(body).encode()
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=20) as answer:
+        with urllib.request.urlopen(url, data, timeout=20) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
@@ -70,6 +70,7 @@ def test_a_served_model_answers_and_refuses_and_ends_on_sigterm(
     process, url = server
     assert _ask(f"{url}/health") == (200, {"status": "ok"})
     assert _ask(f"{url}/schema")[1]["target"] == "y"
+    assert _ask(urllib.request.Request(f"{url}/schema", headers={"host": "evil.example"}))[0] == 421
     status, answer = _ask(f"{url}/predict", {"rows": [ROW, {**ROW, "colour": "mauve"}]})
     assert status == 200
     assert set(answer["predictions"]) <= {"no", "yes"}  # type: ignore[call-overload]  # a list
@@ -130,7 +131,7 @@ def test_clients_that_hang_up_leave_no_trace_in_the_log(
     process, url = server
     host, port = url.removeprefix("http://").split(":")
     body = json.dumps({"rows": [ROW] * 50}).encode()
-    head = f"POST /predict HTTP/1.1\r\nHost: here\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     for sent in (head, head + body[:9], head + body):
         with socket.create_connection((host, int(port)), timeout=20) as client:
             client.sendall(sent)
@@ -145,7 +146,7 @@ def test_requests_under_way_are_answered_before_it_ends(server: tuple[subprocess
     process, url = server
     host, port = url.removeprefix("http://").split(":")
     body = json.dumps({"rows": [ROW]}).encode()
-    head = f"POST /predict HTTP/1.1\r\nHost: here\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with socket.create_connection((host, int(port)), timeout=20) as client:
         client.sendall(head + body[:-1])
         time.sleep(0.3)

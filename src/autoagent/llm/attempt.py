@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
+from autoagent.llm.connection import UnfitAnswerError
 from autoagent.llm.messages import Reply
-from autoagent.llm.prices import is_local
 
 if TYPE_CHECKING:
     from openai import APIStatusError, OpenAI
@@ -26,6 +26,7 @@ _CONNECT_S = 10.0
 _GRACE_S = 0.25  # the client's own timeout comes first; this one stops a server that sends a byte now and then
 _NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout")
 _ADVICE = {
+    **dict.fromkeys((301, 302, 303, 307, 308), "the endpoint has moved; give the address that it has now"),
     400: "the request does not suit this model; a shorter prompt or another model may",
     401: "check OPENAI_API_KEY",
     402: "the account has no credit",
@@ -89,14 +90,6 @@ class _Completion(BaseModel):
     model: str = ""
     choices: list[_Choice] = Field(min_length=1)
     usage: _Usage | None = None
-
-
-def connection_to(base_url: str, api_key: str | None) -> OpenAI:
-    """Return the openai package's client; retrying is ours, and this machine is reached without a proxy."""
-    import openai
-
-    direct = openai.DefaultHttpxClient(trust_env=False) if is_local(base_url) else None
-    return openai.OpenAI(api_key=api_key or "none", base_url=base_url, max_retries=0, http_client=direct)
 
 
 def attempt(connection: OpenAI, arguments: Mapping[str, Any], *, timeout_s: float) -> Reply | Fault:
@@ -194,6 +187,8 @@ def _caught(send: Callable[[], T | Fault]) -> T | Fault | BaseException:
         return _no_answer("the connection failed", error)
     except openai.OpenAIError as error:
         return Fault(str(error))
+    except UnfitAnswerError as error:
+        return Fault(str(error), retryable=True, unclear=True)
     except BaseException as error:  # noqa: BLE001 - handed over to the caller's thread, which raises it
         return error
 

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 from autoagent.errors import LLMError
-from autoagent.llm.attempt import Fault, attempt, connection_to, list_models
+from autoagent.llm.attempt import Fault, attempt, list_models
+from autoagent.llm.connection import connection_to
 from autoagent.llm.dialect import Dialect
 from autoagent.llm.messages import Reply, Request
 from autoagent.llm.prices import Price, price_of

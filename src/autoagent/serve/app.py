@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 import os
+import re
 import shlex
 import socket
 import threading
@@ -41,6 +42,7 @@ MAX_CONNECTIONS = 512  # more are answered 503
 _SHAPE = 'send {"rows": [{"column": value, ...}, ...]}'
 _MAX_FAULTS = 10
 _MAX_NAMES = 20
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+))(?::\d+)?", re.ASCII)
 Cell = bool | int | float | str | None
 
 
@@ -70,6 +72,7 @@ class Refusal(BaseModel):
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": Refusal, "description": "the bearer token is missing or wrong"},
+    421: {"model": Refusal, "description": "the request names another host than this machine"},
     408: {"model": Refusal, "description": "the body did not arrive in time"},
     411: {"model": Refusal, "description": "the content-length header is missing"},
     413: {"model": Refusal, "description": "the body is too long"},
@@ -77,13 +80,15 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def build_app(model: Model, *, token: str | None = None, body_s: float = BODY_S) -> FastAPI:
+def build_app(model: Model, *, token: str | None = None, body_s: float = BODY_S, local_only: bool = False) -> FastAPI:
     """Return the application.
 
     Args:
         model: a delivered model.
         token: bearer token that every request but ``/health`` must carry; None asks for none.
         body_s: seconds within which a body must have arrived.
+        local_only: answer only requests to a name of this machine, so that no web page can have its own name point
+            here and read the answers (DNS rebinding).
     """
 
     def check(authorization: Annotated[str, Header()] = "") -> None:
@@ -95,8 +100,10 @@ def build_app(model: Model, *, token: str | None = None, body_s: float = BODY_S)
     app = FastAPI(title="autoagent model", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.body_s = body_s
     app.middleware("http")(_limit_size)
+    if local_only:
+        app.middleware("http")(_only_local)
 
-    @app.get("/health")
+    @app.get("/health", responses={421: _REFUSALS[421]})
     def health() -> dict[str, str]:
         return {"status": "ok"}
 
@@ -104,7 +111,7 @@ def build_app(model: Model, *, token: str | None = None, body_s: float = BODY_S)
     def page() -> dict[str, Any]:
         return app.openapi()
 
-    @app.get("/schema", dependencies=[Depends(check)], responses={401: _REFUSALS[401]})
+    @app.get("/schema", dependencies=[Depends(check)], responses={code: _REFUSALS[code] for code in (401, 421)})
     def schema() -> dict[str, Any]:
         facts = model.facts
         return {key: facts[key] for key in ("task", "target", "classes", "roles")} | {"input": row_schema(model)}
@@ -236,6 +243,15 @@ async def _limit_size(request: Request, call_next: RequestResponseEndpoint) -> R
     return await call_next(request)
 
 
+async def _only_local(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    host = request.headers.get("host", "")
+    named = _HOST.fullmatch(host)
+    if named is None or not _is_local(named[1] or named[2]):
+        detail = f"host {host[:80]!r} is not this machine; ask 127.0.0.1 or localhost, or set AUTOAGENT_TOKEN"
+        return JSONResponse({"detail": detail}, status_code=421)
+    return await call_next(request)
+
+
 def _predict(model: Model, frame: pd.DataFrame) -> Predictions:
     notes = model.check(frame)
     raw = model.raw(frame)
@@ -264,7 +280,7 @@ def serve_model(model: Model, *, host: str, port: int, token: str | None, say: C
 
     from autoagent.serve.patience import PatientProtocol
 
-    app = build_app(model, token=token)
+    app = build_app(model, token=token, local_only=token is None and _is_local(host))
     config = uvicorn.Config(
         app,
         host=host,
@@ -287,7 +303,7 @@ def _is_local(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.lower() == "localhost"
 
 
 def _welcome(model: Model, host: str, port: int, token: str | None) -> list[str]:

@@ -74,6 +74,8 @@ def test_links_out_of_the_folder_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((16, 16), dtype=np.uint8)).save(secret)
     (folder / "down" / "link.png").symlink_to(secret)
     (folder / "elsewhere").symlink_to(tmp_path)
+    (folder / "down" / "itself_link.png").symlink_to("itself_link.png")
+    (folder / "up_link").symlink_to("..")
     table = read_table(folder)
     assert not any("link" in cell or "elsewhere" in cell for cell in table.frame["image"])
     assert any("symbolic links" in note and "link.png" in note for note in table.repairs)

@@ -50,7 +50,7 @@ def find(root: Path) -> Found:
             path = here / name
             if name.startswith(".") or name in ("Thumbs.db", "desktop.ini"):
                 hidden.append(_relative(path, root))
-            elif path.is_symlink() and not path.resolve().is_relative_to(top):
+            elif path.is_symlink() and not is_inside(_relative(path, root), top):
                 outside.append(_relative(path, root))
             else:
                 (images if looks_like_image(name) else others).append(_relative(path, root))
