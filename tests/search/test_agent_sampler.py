@@ -122,6 +122,21 @@ def test_a_model_as_such_with_a_space_and_its_facts_is_asked_after_the_default()
     assert len(seen) <= 2
 
 
+def test_questions_to_a_model_are_counted_over_sittings_and_workers() -> None:
+    space = Space({"x": Param(Float(-5.0, 5.0), 0.5)})
+    asked: list[int] = []
+
+    def answer(messages: list[dict[str, str]]) -> str:
+        asked.append(len(messages))
+        return f'{{"configs": [{{"x": {1.7 + 0.001 * len(asked)}}}]}}'
+
+    study = optuna.create_study()
+    for sitting in range(12):  # each with a sampler of its own, as a worker or a resumed study has
+        study.sampler = build(seed=sitting, llm=ScriptedLLM(answer), space=space)
+        study.optimize(lambda trial: (trial.suggest_float("x", -5, 5) - 1.7) ** 2, n_trials=5)
+    assert 5 <= len(asked) <= 10
+
+
 def test_a_long_study_goes_on_with_the_tpe() -> None:
     study = optuna.create_study(sampler=AgentSampler(seed=0))
     space = {"x": optuna.distributions.FloatDistribution(0, 1)}

@@ -37,6 +37,7 @@ class Told:
     seed: int = 0
     defaults: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    asked: int = 0
 
 
 def tried(number: int, loss: float | None, state: Any = "done", **params: Any) -> Observation:
@@ -138,6 +139,14 @@ def test_requests_stop_at_ten_unless_told_otherwise() -> None:
     assert len(llm.requests) == 10
     assert [bool(answer) for answer in answers] == [True] * 10 + [False] * 3
     assert proposals.events["over_budget"] == 3
+
+
+def test_what_other_sittings_asked_counts_against_the_limit() -> None:
+    proposals = LanguageProposals(ScriptedLLM([{"configs": []}], loop=True), space=SPACE)
+    assert proposals(Told(asked=10), HISTORY, 2) == []
+    assert proposals.events["requests"] == 0
+    proposals(Told(asked=9), HISTORY, 2)
+    assert proposals.events["requests"] == 1
 
 
 def test_a_model_that_gives_nothing_three_times_is_asked_at_every_tenth_trial_only() -> None:

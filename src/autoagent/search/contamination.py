@@ -151,6 +151,7 @@ class HiddenSituation:
     seed: int
     defaults: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    asked: int = 0
 
 
 class DisguisedProposals:
@@ -171,7 +172,7 @@ class DisguisedProposals:
         for trial in observations:
             domains |= trial.distributions
         hidden = [self._disguise.observation(trial) for trial in observations if trial.distributions]
-        found = self._inner(HiddenSituation(context.number, context.seed), hidden, count)
+        found = self._inner(HiddenSituation(context.number, context.seed, asked=context.asked), hidden, count)
         return [self._disguise.reveal_all(config, domains) for config in found]
 
 

@@ -43,6 +43,10 @@ class Situation(Protocol):
     def facts(self) -> Mapping[str, Any]:
         """Of the task."""
 
+    @property
+    def asked(self) -> int:
+        """Questions so far, in all processes and sittings of the study."""
+
 
 class LanguageProposals:
     """Asks a model for configurations: a zero-shot warm start while nothing has a value, improvements afterwards.
@@ -79,7 +83,8 @@ class LanguageProposals:
             task: what may be said of the task.
             level: how much of it is said.
             maximize: whether the objective is maximized, so that prompts show its own sign.
-            max_requests: to the model, repairs among them, in the life of this object.
+            max_requests: to the model, repairs among them, in the life of this object; what other processes and
+                earlier sittings asked in the same study counts too, each turn that the model had as one request.
             timeout_s: for each question.
         """
         self.events: Counter[str] = Counter()
@@ -126,7 +131,7 @@ class LanguageProposals:
     def _turn(self, context: Situation, observations: Sequence[Observation], entry: Entry) -> Turn:
         trials = [trial for trial in observations if trial.number != context.number]
         space = self._space.joined_by((trial.params, trial.distributions) for trial in trials if trial.distributions)
-        left = self._max_requests - self.events["requests"]
+        left = self._max_requests - max(self.events["requests"], context.asked)
         return Turn(
             number=context.number,
             trials=trials,

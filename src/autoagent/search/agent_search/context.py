@@ -53,6 +53,7 @@ class Context:
         portfolio: configurations to try early: of earlier runs on similar data, or of the caller.
         sources: who proposed a trial, by its number; a missing one was somebody else.
         ideas: a language model's configurations that were not tried yet.
+        asked: turns in which a language model was asked so far, in all processes and sittings of the study.
         facts: of the task, for a language model's prompt.
         settings: see there.
     """
@@ -63,6 +64,7 @@ class Context:
     portfolio: Sequence[Config] = ()
     sources: Mapping[int, str] = field(default_factory=dict)
     ideas: Sequence[Config] = ()
+    asked: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
 

@@ -52,7 +52,9 @@ def propose(
         found.append(suggestion)
         sources[number] = suggestion.source
         seen.append(Observation(number, turn.used(suggestion.config), state="running"))
-        context = replace(context, ideas=(*context.ideas, *suggestion.ideas))
+        context = replace(
+            context, ideas=(*context.ideas, *suggestion.ideas), asked=context.asked + int(suggestion.asked)
+        )
     return found
 
 

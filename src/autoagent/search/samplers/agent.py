@@ -111,6 +111,7 @@ class AgentSampler(BaseSampler):
             portfolio=[{k: v for k, v in entry.items() if k in space} for entry in self._portfolio],
             sources={at: note["by"] for at, note in notes.items() if "by" in note},
             ideas=[idea for note in notes.values() for idea in note.get("ideas", ())],
+            asked=sum(bool(note.get("asked")) for note in notes.values()),
             facts=self._facts,
             settings=self._settings,
         )
@@ -165,7 +166,8 @@ class AgentSampler(BaseSampler):
         return self.__dict__ | {"_memory": None}
 
     def _note(self, study: Study, trial: FrozenTrial, suggestion: Suggestion) -> None:
-        note = {"by": suggestion.source, "config": suggestion.config, "ideas": list(suggestion.ideas)}
+        note: dict[str, Any] = {"by": suggestion.source, "config": suggestion.config}
+        note |= {"ideas": list(suggestion.ideas), "asked": suggestion.asked}
         study._storage.set_trial_system_attr(trial._trial_id, ATTRIBUTE, note)
 
 
