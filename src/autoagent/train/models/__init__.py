@@ -5,6 +5,7 @@ from __future__ import annotations
 from autoagent.registry import Family
 from autoagent.space import Bool, Choice, Float, Growth, Int, Param, Space
 from autoagent.train.model_card import ALSO_SERIES, ModelCard
+from autoagent.train.vision.box_cards import BOX_MODELS
 from autoagent.train.vision.cards import IMAGE_MODELS
 from autoagent.train.vision.map_cards import JOINT_MODELS, MASK_MODELS
 
@@ -380,5 +381,6 @@ MODELS: Family[ModelCard] = Family(
         *IMAGE_MODELS,
         *MASK_MODELS,
         *JOINT_MODELS,
+        *BOX_MODELS,
     ],
 )

@@ -29,6 +29,7 @@ class Augmentation:
         flip: it may be mirrored left to right.
         colour: light, contrast and tint may change.
         erase: chance that a rectangle is filled with grey (Random Erasing, arXiv:1708.04896).
+        straight: nothing is turned or sheared, so that the sides of a box stay the sides of a box.
         mix: two images are blended (mixup, arXiv:1710.09412) or one has a rectangle of another (CutMix,
             arXiv:1905.04899). Differs: the partner is the batch in reverse, and half of the batches are left alone.
     """
@@ -37,6 +38,7 @@ class Augmentation:
     flip: bool = False
     colour: bool = False
     erase: float = 0.0
+    straight: bool = False
     mix: Mix = "none"
 
     def apply(self, x_BCHW: Tensor, u_BU: Tensor) -> Tensor:
@@ -76,7 +78,8 @@ class Augmentation:
         """
         u = u_BU
         s, around = self.strength, 2 * u - 1
-        turn, shear = s * _TURN * around[:, 0], s * _SHEAR * around[:, 1]
+        lean = 0.0 if self.straight else s
+        turn, shear = lean * _TURN * around[:, 0], lean * _SHEAR * around[:, 1]
         zoom_x, zoom_y = 1 + s * _ZOOM * around[:, 2], 1 + s * _ZOOM * around[:, 3]
         mirror = torch.where(u[:, 6] < 0.5, -1.0, 1.0) if self.flip else torch.ones_like(turn)
         cos, sin = torch.cos(turn), torch.sin(turn)

@@ -174,8 +174,11 @@ def _same(graph: OnnxGraph, module: Any, arguments: list[Any], _: Mapping[str, A
     return str(arguments[0])
 
 
-def _flatten(graph: OnnxGraph, module: Any, arguments: list[Any], _: Mapping[str, Any]) -> str:  # noqa: ANN401
-    return graph.add("Flatten", arguments[0], axis=1)
+def _flatten(graph: OnnxGraph, module: Any, arguments: list[Any], words: Mapping[str, Any]) -> str:  # noqa: ANN401
+    start = int(arguments[1] if len(arguments) > 1 else words.get("start_dim", 1))
+    if start == 1:
+        return graph.add("Flatten", arguments[0], axis=1)
+    return graph.add("Reshape", arguments[0], graph.constant([0] * start + [-1], np.int64))  # 0: as it is
 
 
 def _clipped(high: float) -> Write:
@@ -303,6 +306,7 @@ _FUNCTIONS: dict[Any, Write] = {
     torch.flatten: _flatten,
     torch.relu: _one("Relu"),
     functional.relu: _one("Relu"),
+    functional.softplus: _one("Softplus"),
     functional.adaptive_avg_pool2d: _mean_pool,
     functional.dropout: _same,
     functional.interpolate: _resize,

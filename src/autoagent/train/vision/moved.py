@@ -1,6 +1,6 @@
-"""Move masks and joints as their images are moved.
+"""Move masks, boxes and joints as their images are moved.
 
-Shapes: B images, H height, W width, J joints.
+Shapes: B images, H height, W width, M boxes, J joints.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 IGNORED = 255
+_LEAST_SEEN = 0.35  # share of a box's area inside the image, under which it counts nowhere
 
 
 def moved_masks(codes_BHW: Tensor, affine_B23: Tensor) -> Tensor:
@@ -33,6 +34,27 @@ def turned(images_BCHW: Tensor, masks_BHW: Tensor, u_B2: Tensor) -> tuple[Tensor
     images = torch.where(down[..., None], images_BCHW.flip(2), images_BCHW)
     masks = torch.where(down, masks_BHW.flip(1), masks_BHW)
     return torch.where(over[..., None], images.transpose(2, 3), images), torch.where(over, masks.transpose(1, 2), masks)
+
+
+def moved_boxes(boxes_BM6: Tensor, affine_B23: Tensor) -> Tensor:
+    """Return boxes where the moved image has them, cut at its border.
+
+    Those that left it are no more (their class is -1), those of which little is left are ignored.
+
+    Args:
+        boxes_BM6: class, x0, y0, x1, y1 from 0 to 1, ignored.
+        affine_B23: as ``Augmentation.affine`` gives it, of images that are neither turned nor sheared.
+    """
+    scale = torch.diagonal(affine_B23[:, :, :2], dim1=1, dim2=2)[:, None, None]
+    corners = boxes_BM6[:, :, 1:5].reshape(*boxes_BM6.shape[:2], 2, 2)
+    moved = ((2 * corners - 1 - affine_B23[:, None, None, :, 2]) / scale + 1) / 2
+    low, high = moved.amin(dim=2), moved.amax(dim=2)
+    inside = high.clamp(0, 1) - low.clamp(0, 1)
+    share = inside.prod(dim=2) / (high - low).prod(dim=2).clamp(min=1e-12)
+    there = (boxes_BM6[:, :, 0] >= 0) & (share > 0)
+    ignored = torch.where(share < _LEAST_SEEN, torch.ones_like(share), boxes_BM6[:, :, 5])
+    whole = torch.cat([boxes_BM6[:, :, :1], low.clamp(0, 1), high.clamp(0, 1), ignored[:, :, None]], dim=2)
+    return torch.where(there[:, :, None], whole, torch.full_like(whole, -1.0))
 
 
 def moved_joints(joints_BJ5: Tensor, affine_B23: Tensor, flip_pairs: Sequence[tuple[int, int]]) -> Tensor:

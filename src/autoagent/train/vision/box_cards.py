@@ -1,0 +1,64 @@
+"""Families of networks that find boxes: their spaces, portfolios and limits; readable without torch."""
+
+from __future__ import annotations
+
+from autoagent.space import Choice, Float, Growth, Int, Param, Space
+from autoagent.train.model_card import ModelCard
+
+_LEAST = 0.5  # of the schedule, as for the other networks on images
+
+_TRAINING = {
+    "batch": Param(Choice([8, 16, 32]), 16),
+    "lr": Param(Float(5e-4, 3e-2, log=True), 0.012),
+    "weight_decay": Param(Float(1e-3, 0.3, log=True), 0.02),
+    "optim": Param(Choice(["nadamw", "adamw", "lion"]), "nadamw"),
+    "state_bits": Param(Choice([32, 8]), 32),
+    "ema": Param(Choice([0.0, 0.05]), 0.0),
+    "augment": Param(Float(0.0, 1.0), 0.3),
+    "light": Param(Choice(["on", "off"]), "on"),
+    "flip": Param(Choice(["on", "off"]), "on"),
+}
+
+_BOX_NET = ModelCard(
+    "box_net",
+    "autoagent.train.models.box_net:build",
+    "A small detector without anchors on a U-Net's body, trained from scratch.",
+    paper="arXiv:2108.07755",
+    space=Space(
+        {
+            "width": Param(Choice([8, 12, 16, 24, 32]), 16),
+            "halvings": Param(Int(3, 5), 4),
+            "cells": Param(Choice(["auto", 2, 4, 8]), "auto"),
+            "dropout": Param(Float(0.0, 0.5), 0.0),
+            "scale": Param(Choice([1.0, 0.75, 0.5]), 1.0),
+            "epochs": Param(Int(5, 300, log=True), 60),
+            **_TRAINING,
+        }
+    ),
+    portfolio=(
+        {},
+        {"width": 8, "scale": 0.5, "epochs": 100},
+        {"width": 24, "halvings": 5, "epochs": 100, "augment": 0.5},
+        {"cells": 4, "lr": 3e-3, "epochs": 100},
+        {"ema": 0.05, "augment": 0.6, "epochs": 120},
+    ),
+    tasks=("detection",),
+    cost=5.0,
+    growth=Growth(
+        {"epochs": (1, 0), "width": (1.6, 1), "scale": (2, 2), "batch": (0, 1)},
+        least=_LEAST,
+    ),
+    group="neural_network",
+    preload="torch",
+    inputs="image",
+)
+
+_USUAL_BOXES = ModelCard(
+    "usual_boxes",
+    "autoagent.train.models.usual_map:build_boxes",
+    "The boxes that most images have; what any network must beat.",
+    tasks=("detection",),
+    inputs="image",
+)
+
+BOX_MODELS = (_USUAL_BOXES, _BOX_NET)
