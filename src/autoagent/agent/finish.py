@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,6 +56,7 @@ class Finish:
         if self.recorder.state.test is None:
             self._test()
         self._write_verdicts()
+        shutil.rmtree(self.folder.scratch, ignore_errors=True)  # a file that stays costs space, not the run
         self.recorder.record("ended", {"reason": reason, "used": self.recorder.budget.snapshot()})
 
     def _deliver(self) -> None:

@@ -194,6 +194,7 @@ class Search:
             "max_ms": limits.latency_ms,
             "memory_bytes": self.plan.memory_bytes,
             "code": dict(trial.code),
+            "cache": str(self.folder.scratch.resolve()),
             "least_share": 0.0 if trial.source in _NEVER_REFUSED else cards()[trial.family].growth.least,
             "slowness": self.reserve.slowness(),
             "deadline_s": self._deadline_s(trial.family),

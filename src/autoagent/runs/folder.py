@@ -108,6 +108,11 @@ class RunFolder:
         """The report; derived, may be deleted."""
         return self.root / "report.html"
 
+    @property
+    def scratch(self) -> Path:
+        """What the workers of a search share and nobody needs once the run has ended."""
+        return self.root / "scratch"
+
     def trial(self, number: int) -> Path:
         """Return the folder of one trial."""
         return self.root / "trials" / f"{number:04d}"

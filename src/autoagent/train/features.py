@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 from autoagent.data.table import Role, Task
 from autoagent.inference import DATE_FIELDS, FORMAT, Cells, Recipe, image_step, parse_dates
+from autoagent.train.recipe_cache import Piece
+from autoagent.train.scales import curve, inverse, middles, offsets, short, standard
 from autoagent.train.target_encoding import TargetColumns, encode_levels
 from autoagent.train.terms import fit_terms
 from autoagent.train.tokens import fit_tokens
@@ -22,13 +25,22 @@ from autoagent.train.tokens import fit_tokens
 Array = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 
-_QUANTILES = 128
 _MAX_LEVELS = 5000  # remembered per column
 _LEAST_SIDE = 16  # pixels that an image is not made smaller than
 _FLAT_SIDE = {1: 14, 3: 8}  # pixels of the squares that families for tables see, by channels
 _SAMPLE = 20_000  # rows that a vocabulary or a date format is chosen from
 _DATE_FORMS = ("ISO8601", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d")
 _TIMES = ("", " %H:%M", " %H:%M:%S")
+# What the blocks of a kind of column depend on, beside the rows.
+_DEPENDS = {
+    "number": ("numbers", "impute", "missing_flags"),
+    "categorical": ("numbers", "impute", "categories", "max_onehot"),
+    "date": ("numbers", "impute"),
+    "text": ("text_features", "text_svd"),
+    "image": ("numbers",),
+    "terms": ("terms", "vocabulary"),
+    "tokens": ("tokens", "vocabulary"),
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,7 @@ class FeatureOptions:
             of a row (0 is none) and their weights; texts then have no other columns.
         vocabulary: words and pairs of words that are known then.
         tokens: where it is not 0, the last so many columns are the words of all texts of a row in order, as numbers.
+        left_out: roles whose columns are not read at all.
     """
 
     numbers: Literal["raw", "standard", "quantile"] = "raw"
@@ -59,6 +72,7 @@ class FeatureOptions:
     terms: int = 0
     vocabulary: int = 20_000
     tokens: int = 0
+    left_out: tuple[Role, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,25 +118,90 @@ def fit_recipe(
         The recipe, which ``json`` can write, and the training matrix ``(n, d)``. Target-encoded columns of the matrix
         are cross-fitted; all others equal ``apply_recipe(recipe, frame)``.
     """
-    cells = Cells(frame)
-    fitter = _Fitter(cells, options, TargetColumns.of(np.asarray(y, dtype=np.float64), task, seed))
-    numeric = tuple(name for name, role in roles.items() if role == "numeric")
-    if numeric:
-        fitter.add_numbers(numeric)
-    for name, role in roles.items():
+    recipe, matrix, _ = fit_columns(frame, roles, y, task, options, seed, other=frame.iloc[:0])
+    return recipe, matrix
+
+
+Keep = Callable[[Mapping[str, object], Callable[[], Piece]], Piece]
+
+
+def fitted_anew(facts: Mapping[str, object], fit: Callable[[], Piece]) -> Piece:
+    """Return what a column gives without knowing any before."""
+    return fit()
+
+
+def fit_columns(
+    frame: pd.DataFrame,
+    roles: Mapping[str, Role],
+    y: Array,
+    task: Task,
+    options: FeatureOptions,
+    seed: int = 0,
+    *,
+    other: pd.DataFrame,
+    keep: Keep = fitted_anew,
+) -> tuple[dict[str, Any], Matrix, Matrix]:
+    """Learn a recipe as ``fit_recipe`` does, and apply it to other rows.
+
+    Args:
+        frame: ``n`` rows with at least the columns in ``roles``.
+        roles: of the features.
+        y: ``(n,)`` class codes or numbers.
+        task: of the target.
+        options: how columns become numbers.
+        seed: of the folds of the target encoding.
+        other: ``m`` rows.
+        keep: is asked for what each column gives, with the kind of the column and the options that matter to it, and
+            fits it with its second argument or knows it already.
+
+    Returns:
+        The recipe, the training matrix ``(n, d)`` and the matrix of the other rows ``(m, d)``.
+    """
+    cells, other_cells = Cells(frame), Cells(other)
+    target = TargetColumns.of(np.asarray(y, dtype=np.float64), task, seed)
+    pieces = []
+    for kind, columns, add in _columns(roles, options, frame.attrs):
+        facts = {"kind": kind, "columns": columns, **{name: getattr(options, name) for name in _DEPENDS[kind]}}
+
+        def fit(add: Callable[[_Fitter], None] = add) -> Piece:
+            fitter = _Fitter(cells, options, target)
+            add(fitter)
+            return fitter.piece(other_cells)
+
+        pieces.append(keep(facts, fit))
+    recipe = {"format": FORMAT, "impute": options.impute, "blocks": [b for piece in pieces for b in piece.blocks]}
+    if not recipe["blocks"]:
+        nothing = Recipe({**recipe, "width": 0})
+        return {**recipe, "width": 1}, nothing.apply(cells), nothing.apply(other_cells)
+    matrix = np.concatenate([piece.train for piece in pieces], axis=1)
+    return {**recipe, "width": matrix.shape[1]}, matrix, np.concatenate([piece.other for piece in pieces], axis=1)
+
+
+def _columns(
+    roles: Mapping[str, Role], options: FeatureOptions, attrs: Mapping[Any, Any]
+) -> list[tuple[str, list[str], Callable[[_Fitter], None]]]:
+    """Return the kind, the names and the addition of what makes blocks of its own, in the order of the recipe."""
+    read = {name: role for name, role in roles.items() if role not in options.left_out}
+    numbers = [name for name, role in read.items() if role == "numeric"]
+    texts = [name for name, role in read.items() if role == "text"]
+    found: list[tuple[str, list[str], Callable[[_Fitter], None]]] = []
+    if numbers:
+        found.append(("number", numbers, partial(_Fitter.add_numbers, columns=tuple(numbers))))
+    for name, role in read.items():
         if role == "categorical":
-            fitter.add_category(name)
+            found.append((role, [name], partial(_Fitter.add_category, column=name)))
         elif role == "date":
-            fitter.add_date(name)
+            found.append((role, [name], partial(_Fitter.add_date, column=name)))
         elif role == "text" and not (options.terms or options.tokens):
-            fitter.add_text(name)
+            found.append((role, [name], partial(_Fitter.add_text, column=name)))
         elif role == "image":
-            fitter.add_image(name, int(frame.attrs["side"]), int(frame.attrs["channels"]))
+            add = partial(_Fitter.add_image, side=int(attrs["side"]), channels=int(attrs["channels"]))
+            found.append((role, [name], partial(add, column=name)))
     if options.terms:
-        fitter.add_terms([name for name, role in roles.items() if role == "text"])
+        found.append(("terms", texts, partial(_Fitter.add_terms, columns=texts)))
     if options.tokens:
-        fitter.add_tokens([name for name, role in roles.items() if role == "text"])
-    return fitter.finish()
+        found.append(("tokens", texts, partial(_Fitter.add_tokens, columns=texts)))
+    return found
 
 
 def number_places(recipe: Mapping[str, Any]) -> dict[str, tuple[int, float, float]]:
@@ -134,8 +213,12 @@ def number_places(recipe: Mapping[str, Any]) -> dict[str, tuple[int, float, floa
     return {name: (place, shift, scale) for place, (name, shift, scale) in enumerate(rows)}
 
 
+def _beside(matrices: Sequence[Matrix], n: int) -> Matrix:
+    return np.concatenate(matrices, axis=1) if matrices else np.empty((n, 0), dtype=np.float32)
+
+
 class _Fitter:
-    """Collects the blocks of a recipe and the cross-fitted columns of the training matrix."""
+    """Collects the blocks of one or several columns and the cross-fitted columns of their training matrix."""
 
     def __init__(self, cells: Cells, options: FeatureOptions, target: TargetColumns) -> None:
         self._cells = cells
@@ -144,13 +227,14 @@ class _Fitter:
         self._blocks: list[dict[str, Any]] = []
         self._crossed: dict[int, Array] = {}
 
-    def finish(self) -> tuple[dict[str, Any], Matrix]:
-        recipe = {"format": FORMAT, "impute": self._options.impute, "blocks": self._blocks, "width": 0}
-        matrices = [Recipe({**recipe, "blocks": [block]}).apply(self._cells) for block in self._blocks]
-        for i, columns in self._crossed.items():
-            matrices[i] = columns.astype(np.float32)
-        matrix = np.concatenate(matrices, axis=1) if matrices else Recipe(recipe).apply(self._cells)
-        return {**recipe, "width": matrix.shape[1]}, np.ascontiguousarray(matrix)
+    def piece(self, other: Cells) -> Piece:
+        """Return the blocks and what they make of the training rows and of others, ``(n, w)`` and ``(m, w)``."""
+        recipe = {"format": FORMAT, "impute": self._options.impute, "width": 0}
+        steps = [Recipe({**recipe, "blocks": [block]}) for block in self._blocks]
+        crossed = {i: columns.astype(np.float32) for i, columns in self._crossed.items()}
+        trained = [crossed[i] if i in crossed else step.apply(self._cells) for i, step in enumerate(steps)]
+        applied = [step.apply(other) for step in steps]
+        return Piece(self._blocks, _beside(trained, self._cells.n), _beside(applied, other.n))
 
     def add_numbers(self, columns: tuple[str, ...]) -> None:
         values = self._cells.numbers(columns)
@@ -163,16 +247,16 @@ class _Fitter:
         ordered = np.sort(np.ascontiguousarray(values.T)).T  # NaN comes last
         counts = len(values) - missing.sum(axis=0)
         flags = np.flatnonzero(missing.any(axis=0)).tolist() if self._options.missing_flags else []
-        fill = _middles(ordered, counts)
+        fill = middles(ordered, counts)
         block: dict[str, Any] = {"kind": "number", "columns": list(columns), "flags": flags, "curves": []}
-        block |= {"fill": _short(fill), "scaled": self._options.numbers == "standard"}
+        block |= {"fill": short(fill), "scaled": self._options.numbers == "standard"}
         if self._options.numbers == "standard":
             full = np.where(missing, fill, values) if self._options.impute else values
-            block |= _standard(full)
+            block |= standard(full)
         else:
-            block |= {"shift": _offsets(ordered, counts), "scale": [1.0] * len(columns)}
+            block |= {"shift": offsets(ordered, counts), "scale": [1.0] * len(columns)}
         if self._options.numbers == "quantile":
-            block["curves"] = [_curve(ordered[:n, i]) for i, n in enumerate(counts)]
+            block["curves"] = [curve(ordered[:n, i]) for i, n in enumerate(counts)]
         self._blocks.append(block)
 
     def add_category(self, column: str) -> None:
@@ -210,9 +294,9 @@ class _Fitter:
         known = np.array([*(place.get(text, len(levels)) for text in texts), len(levels) + 1], dtype=np.int64)
         table, crossed = encode_levels(known[codes], len(levels) + 2, self._target.columns, self._target.fold)
         if self._options.numbers != "raw":
-            shift, scale = crossed.mean(axis=0), _inverse(crossed.std(axis=0))
+            shift, scale = crossed.mean(axis=0), inverse(crossed.std(axis=0))
             table, crossed = (table - shift) * scale, (crossed - shift) * scale
-        block = {"kind": "target", "column": column, "levels": levels, "table": [_short(row) for row in table]}
+        block = {"kind": "target", "column": column, "levels": levels, "table": [short(row) for row in table]}
         self._crossed[len(self._blocks)] = crossed
         self._blocks.append(block)
 
@@ -227,9 +311,9 @@ class _Fitter:
             return
         fill = np.median(known[:, kept], axis=0)
         plain = self._options.numbers == "raw"
-        scaling = {"shift": [0.0] * len(kept), "scale": [1.0] * len(kept)} if plain else _standard(known[:, kept])
+        scaling = {"shift": [0.0] * len(kept), "scale": [1.0] * len(kept)} if plain else standard(known[:, kept])
         names = [DATE_FIELDS[i] for i in kept]
-        self._blocks.append({"kind": "date", "column": column, "form": form, "fields": names, "fill": _short(fill)})
+        self._blocks.append({"kind": "date", "column": column, "form": form, "fields": names, "fill": short(fill)})
         self._blocks[-1] |= scaling
 
     def add_text(self, column: str) -> None:
@@ -243,7 +327,7 @@ class _Fitter:
             return
         idf = [math.log((1 + len(sample)) / (1 + n)) + 1 for _, n in kept]
         block: dict[str, Any] = {"kind": "text", "column": column, "words": [word for word, _ in kept]}
-        block |= {"idf": _short(np.array(idf)), "svd": None}
+        block |= {"idf": short(np.array(idf)), "svd": None}
         if 0 < self._options.text_svd < len(kept):
             block["svd"] = self._directions(block)
         self._blocks.append(block)
@@ -264,7 +348,7 @@ class _Fitter:
         block: dict[str, Any] = {"kind": "image", "column": column, "side": side, "channels": channels}
         block |= {"resolution": resolution, "flat": True, "shift": [], "scale": []}
         if self._options.numbers != "raw":
-            block |= _standard(image_step(block, True)(self._cells).astype(np.float64))
+            block |= standard(image_step(block, True)(self._cells).astype(np.float64))
         self._blocks.append(block)
 
     def _directions(self, block: dict[str, Any]) -> list[list[float]]:
@@ -273,7 +357,7 @@ class _Fitter:
         _, vectors = np.linalg.eigh(values.T @ values)  # ascending
         top = vectors[:, ::-1][:, : self._options.text_svd]
         signs = np.sign(top[np.abs(top).argmax(axis=0), np.arange(top.shape[1])])
-        return [_short(row) for row in top * signs]
+        return [short(row) for row in top * signs]
 
 
 def date_form(series: pd.Series | None) -> str:
@@ -297,47 +381,3 @@ def natural_order(text: str) -> tuple[tuple[int, float, str], ...]:
     """Return a key that sorts ``2`` before ``10`` and ``grade 2`` before ``grade 10``."""
     pieces = re.findall(r"\d+(?:\.\d+)?|\D+", text)
     return tuple((0, float(piece), "") if piece[0].isdecimal() else (1, 0.0, piece) for piece in pieces)
-
-
-def _middles(ordered: Array, counts: NDArray[np.int64]) -> Array:
-    columns = np.arange(ordered.shape[1])
-    return np.asarray((ordered[(counts - 1) // 2, columns] + ordered[counts // 2, columns]) / 2)
-
-
-def _offsets(ordered: Array, counts: NDArray[np.int64]) -> list[float]:
-    """Return what to take off columns such as time stamps, whose differences a float32 would lose; else 0."""
-    low, high = ordered[0], ordered[counts - 1, np.arange(ordered.shape[1])]
-    far = (np.abs(low) > 8 * (high - low)) & (high > low)
-    return [float(value) for value in np.where(far, low, 0.0)]
-
-
-def _standard(values: Array) -> dict[str, list[float]]:
-    known = ~np.isnan(values)
-    counts = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, values, 0.0).sum(axis=0) / counts
-    spread = np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(axis=0) / counts)
-    return {"shift": [float(value) for value in mean], "scale": _short(_inverse(spread, mean))}
-
-
-def _inverse(spread: Array, mean: Array | float = 0.0) -> Array:
-    constant = spread <= 1e-12 * np.maximum(np.abs(mean), 1e-30)
-    return np.where(constant, 1.0, 1.0 / np.where(constant, 1.0, spread))
-
-
-def _curve(ordered: Array) -> tuple[list[float], list[float] | None]:
-    """Return quantiles and, where some are equal, the mean rank of each."""
-    size = min(_QUANTILES, len(ordered))
-    picked = ordered[np.round(np.linspace(0, len(ordered) - 1, size)).astype(np.int64)]
-    if bool((picked[1:] > picked[:-1]).all()):
-        return _short(picked), None
-    quantiles, place, counts = np.unique(picked, return_inverse=True, return_counts=True)
-    ranks = np.bincount(place, weights=(np.arange(size) + 0.5) / size) / counts
-    return _short(quantiles), _short(ranks)
-
-
-def _short(values: Array) -> list[float]:
-    """Round to nine digits: more than a float32 holds, and the file stays small."""
-    size = np.floor(np.log10(np.maximum(np.abs(values), 1e-30)))
-    power = 10.0 ** (8 - size)
-    rounded: list[float] = (np.round(values * power) / power).tolist()
-    return rounded

@@ -14,24 +14,23 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import pandas as pd
 import psutil
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from autoagent.data.images.structures import is_predicted
 from autoagent.data.metrics import score
-from autoagent.data.seal import Schema, folds_of
+from autoagent.data.seal import folds_of
 from autoagent.data.table import Task
 from autoagent.errors import CannotFinish, DataError, TrialFailed
-from autoagent.inference import apply_recipe, image_column, restored
+from autoagent.inference import restored
 from autoagent.space import JSONScalar
-from autoagent.train.features import ImageOptions, fit_recipe, number_places
-from autoagent.train.learner import Array, FitContext, Fitted, Learner, Mapped, Stepwise
+from autoagent.train.features import number_places
+from autoagent.train.inputs import Inputs
+from autoagent.train.learner import FitContext, Fitted, Learner, Mapped, Stepwise
 from autoagent.train.models import MODELS, ModelCard
 from autoagent.train.rows import TrainingRows
 from autoagent.train.rungs import RUNGS, CurvePruned, Watch
-from autoagent.train.vision.pixels import image_recipe, pixel_rows
 
 _RESERVE = 0.1  # share of the time kept for predicting, scoring and saving
 _MAX_RESERVE_S = 2.0
@@ -56,6 +55,7 @@ class Job(BaseModel):
         least_share: of its schedule that a fold's training must be able to do.
         memory_bytes: of the whole process; None without a limit.
         code: what a language model wrote for the training, by the name of its place.
+        cache: folder of fitted columns that the trials of a run share; None fits them anew.
         deadline_s: seconds from the start of the job to return by.
         slowness: wall seconds that one of processor time takes on this machine, for what follows the fits.
     """
@@ -81,6 +81,7 @@ class Job(BaseModel):
     least_share: float = 0.0
     memory_bytes: int | None = None
     code: dict[str, str] = {}
+    cache: Path | None = None
     deadline_s: float | None = None
     slowness: float = 1.0
 
@@ -105,6 +106,7 @@ class _Progress:
     curves: list[list[float]] = field(default_factory=list)
     rungs: list[float] = field(default_factory=list)
     predict_s: float = 0.0
+    features_s: float = 0.0
 
 
 def run_job(job: Job, *, started: float) -> dict[str, Any]:
@@ -170,8 +172,9 @@ def _fit_fold(
 ) -> None:
     number, train, valid = fold
     frame, y = table.frame, table.y
-    recipe, X = _inputs(frame.iloc[train], table.schema, table.learned(train), job, learner)
-    X_valid = _applied(recipe, frame.iloc[valid], learner)
+    before = time.monotonic()
+    recipe, X, X_valid = _inputs(job, table, learner).fitted(train, valid)
+    progress.features_s += time.monotonic() - before
     with (job.out / "curve.jsonl").open("a", encoding="utf-8") as file:
         watch = Watch(file, number, RUNGS.get(job.family, ()), job.rung_floors)
         context = FitContext(
@@ -212,25 +215,8 @@ def _fit_fold(
     progress.curves.append(_thin(fitted.curve))
 
 
-def _inputs(frame: pd.DataFrame, schema: Schema, y: Array, job: Job, learner: Learner) -> tuple[dict[str, Any], Any]:
-    """Return the recipe of a learner and what it makes of the training rows: a matrix, or images that are not read yet.
-
-    Raises:
-        DataError: a network on images meets a table without any.
-    """
-    options = learner.features
-    if not isinstance(options, ImageOptions):
-        return fit_recipe(frame, schema.roles, y, job.task, options, job.seed)
-    column = image_column(schema.roles)
-    if column is None:
-        raise DataError(f"{job.family} learns from images, and the table has none")
-    recipe = image_recipe(frame, column, resolution=options.side(frame.attrs["side"]), channels=options.channels)
-    return recipe, pixel_rows(recipe, frame)
-
-
-def _applied(recipe: Mapping[str, Any], frame: pd.DataFrame, learner: Learner) -> Any:  # noqa: ANN401 - rows of a kind
-    images = isinstance(learner.features, ImageOptions)
-    return pixel_rows(recipe, frame) if images else apply_recipe(recipe, frame)
+def _inputs(job: Job, table: TrainingRows, learner: Learner) -> Inputs:
+    return Inputs(table, job.data, learner.features, job.task, job.seed, job.cache)
 
 
 def _conclude(
@@ -253,6 +239,7 @@ def _conclude(
         "fold_scores": progress.fold_scores,
         "score": pooled,
         "predict_s": progress.predict_s,
+        "features_s": progress.features_s,
         "model_bytes": _save_parts(job.out / "parts", parts) if keep else 0,
         "saved": keep,
         "refit": refit,
@@ -274,7 +261,8 @@ def _fits_again(job: Job, progress: _Progress, started: float) -> bool:
 def _refit(job: Job, learner: Learner, table: TrainingRows, progress: _Progress, started: float) -> _Part:
     """Fit on all rows for as long as was best on the folds, and keep what it says of some rows to compare with."""
     frame, y = table.frame, table.learned()
-    recipe, X = _inputs(frame, table.schema, y, job, learner)
+    rows = np.unique(np.linspace(0, len(frame) - 1, min(len(frame), _COMPARED)).astype(np.int64))
+    recipe, X, X_compared = _inputs(job, table, learner).fitted(slice(None), rows)
     stops = [part.fitted.stopped_at for part in progress.parts if isinstance(part.fitted, Stepwise)]
     context = FitContext(
         job.task,
@@ -294,9 +282,8 @@ def _refit(job: Job, learner: Learner, table: TrainingRows, progress: _Progress,
     fitted = learner.fit(X, y, X_valid=X[:0], y_valid=y[:0], context=context)
     if table.structure is not None:
         return _Part(recipe, fitted, X.shape[1])
-    rows = np.unique(np.linspace(0, len(frame) - 1, min(len(frame), _COMPARED)).astype(np.int64))
     before = time.monotonic()
-    said = fitted.predict(_applied(recipe, frame.iloc[rows], learner))
+    said = fitted.predict(X_compared)
     progress.predict_s = (time.monotonic() - before) * len(frame) / len(rows)
     if not np.isfinite(said).all():
         raise DataError("the model on all rows gives predictions that are not finite")
@@ -313,7 +300,7 @@ def _checked(job: Job, learner: Learner, table: TrainingRows, progress: _Progres
     part = parts[best]
     rows = np.arange(len(table.frame)) if part.valid is None else part.valid
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _COMPARED_MAPS)).astype(np.int64))]
-    said = cast("Mapped", part.fitted).maps(_applied(part.recipe, table.frame.iloc[rows], learner))
+    said = cast("Mapped", part.fitted).maps(_inputs(job, table, learner).applied(part.recipe, rows))
     np.savez(job.out / "refit.npz", allow_pickle=False, rows=rows, said=said)
     return part
 
