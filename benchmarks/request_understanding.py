@@ -30,6 +30,7 @@ SETS = {
     "requests_unseen.jsonl": "the 40 of before; mended since",
     "requests_drawn.jsonl": "drawn, same author; mended after its first score",
     "requests_round_1.jsonl": "round 1; mended after its first score",
+    "requests_round_3.jsonl": "round 3; mended after its first score",
     "requests_blind.jsonl": "by another author; mended after its first score",
 }
 COLUMNS = {

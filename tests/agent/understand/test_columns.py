@@ -86,3 +86,43 @@ def test_the_only_column_that_is_named_is_inferred_to_be_the_target_and_said() -
 )
 def test_a_column_in_another_part_is_not_taken_for_the_target(sentence: str) -> None:
     assert data(sentence).target is None
+
+
+def kinds(**columns: str) -> DataEvidence:
+    return DataEvidence(tuple(ColumnEvidence(name, kind, 40) for name, kind in columns.items()), 500)  # type: ignore[arg-type]  # parametrised kinds
+
+
+@pytest.mark.parametrize(
+    ("sentence", "target"),
+    [
+        ("predict survival of the passengers", "Survived"),
+        ("predict the final price of each home", "SalePrice"),
+        ("determine if they are likely to have heart disease", "heart_disease"),
+        ("Survived is the dependent variable", "Survived"),
+        ("flag the homes where Survived will change", "Survived"),
+    ],
+)
+def test_a_target_is_found_by_kindred_words(sentence: str, target: str) -> None:
+    table = kinds(Survived="numeric", SalePrice="numeric", heart_disease="numeric", age="numeric")
+    assert understand(sentence, evidence=table).spec.data.target == target
+
+
+def test_prose_is_read_and_not_predicted() -> None:
+    table = kinds(body="text", verdict="categorical")
+    found = understand("classify body texts; use body and nothing else; verdict is the target", evidence=table).spec
+    assert (found.data.target, found.data.text_fields) == ("verdict", ["body"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "zip shall be disregarded",
+        "under no circumstances may zip enter as a predictor",
+        "exclude=['zip']",
+        "don't peek at zip",
+    ],
+)
+def test_a_column_is_left_out_in_many_words(words: str) -> None:
+    assert understand(
+        f"predict fee. {words}", evidence=kinds(zip="categorical", fee="numeric")
+    ).spec.data.features_exclude == ["zip"]

@@ -64,3 +64,9 @@ def test_what_cannot_be_or_is_missing_is_asked(sentence: str, key: str) -> None:
 def test_parameters_that_do_not_fit_the_size_are_said() -> None:
     assert "constraints.model_size_mb" in understand("predict y_1, 300 million parameters, in 2 MB").spec.clarify
     assert "constraints.model_size_mb" not in understand("predict y_1, up to 3 million parameters, 2 MB").spec.clarify
+
+
+def test_more_than_all_is_said_to_be_impossible() -> None:
+    understood = understand("predict y_1, accuracy of 120 percent")
+    assert understood.spec.clarify == ["metric.threshold"]
+    assert "infeasible:metric.threshold" in understood.spec.warnings

@@ -126,6 +126,25 @@ def test_the_foot_of_a_mail_states_nothing() -> None:
     assert understand("predict y_a. Sent from my iPhone 12").spec.deploy.target is None
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("time_limit=300", {"train_time_s": 300}),
+        ("--time-limit 90", {"train_time_s": 90}),
+        ("the 50-minute talk was nice", {}),
+        ("a 50-minute limit", {"train_time_s": 3000}),
+        ("anything past 00:20:00 is killed", {"train_time_s": 1200}),
+        ("I own a 16 GB laptop", {}),
+        ("the model smaller than 4M", {"model_size_mb": 4}),
+        ("last week it burned $30 of tokens, now 3 dollars and not a cent more", {"llm_cost_usd": 3}),
+        ("four photos a second", {"throughput_per_s": 4}),
+        ("room 204 has a door", {}),
+    ],
+)
+def test_quantities_are_told_apart_by_their_words(words: str, expected: dict[str, object]) -> None:
+    assert limits(f"predict sale_price. {words}") == expected
+
+
 def test_two_values_for_one_limit_are_asked_about() -> None:
     understood = understand("predict sale_price in 5 minutes, no, within an hour")
     assert "constraints.train_time_s" in understood.spec.clarify

@@ -57,3 +57,24 @@ def test_every_name_of_the_vocabulary_is_known_to_itself(name: str) -> None:
 )
 def test_a_metric_of_another_reader_is_checked_against_the_vocabulary(name: str, known: str | None) -> None:
     assert known_metric(name) == known
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("evaluate its accuracy by RMSLE", "rmsle"),
+        ("kappa with quadratic weights", "quadratic_weighted_kappa"),
+        ("AP at 0.5 to 0.95", "map@0.5:0.95"),
+        ("percentage of correct keypoints", "pck"),
+        ("RMSE of the logarithm", "rmsle"),
+        ("the average error in euros", "mae"),
+    ],
+)
+def test_a_metric_is_known_by_other_words(words: str, name: str) -> None:
+    assert understand(f"predict y_1, {words}").spec.metric.name == name
+
+
+def test_an_error_that_must_be_rare_infers_the_metric_and_says_why() -> None:
+    understood = understand("predict y_1 and avoid false positives")
+    assert understood.spec.metric.name == "precision"
+    assert "metric.name" in understood.inferred

@@ -32,6 +32,7 @@ SETS = (
     "requests_developed_later",
     "requests_developed_last",
     "requests_round_1",
+    "requests_round_3",
 )
 
 

@@ -22,6 +22,8 @@ def split(words: str) -> SplitSpec:
         ("grouped 4-fold by site", "group", 4),
         ("random split", "random", None),
         ("walk-forward", "rolling_origin", None),
+        ("cv with 7 folds", "kfold", 7),
+        ("--folds 4", "kfold", 4),
     ],
 )
 def test_a_kind_keeps_its_folds(words: str, kind: str, k: int | None) -> None:

@@ -39,18 +39,18 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
     (
         "data.group_key",
         r"(?:(?:sure|ensure)(?: that)?(?: all| an?| each| every| 1)?|keep(?:ing)?(?: all| each| every)|(?:rows|records|samples|visits|data|entries) of (?:the|an?|each|1|one|the same) \w+ (?:\w+ )?together \(?|group(?:ed|ing|s)?(?: (?:k|\d+)[\s-]?fold)?(?: split| cv)?(?: by| on| =|:| is| key| column)*|split(?:ting|s)?(?: it| them| the data)? by|quer(?:y|ies)(?: key| id| column| group)?(?: is| =|:)?|group key(?: is| =|:)?|(?:keep|keeping) (?:all )?(?:the )?(?:rows|records|samples|visits|measurements|images|entries|data)(?: of| for| from| with)(?: the| an?| each| every)? (?:same|1|one|single)|(?:rows|records|samples|visits|entries) (?:of|from|with|for) (?:the|1) same|(?:no|the same|same|1|a single|never split a|never split the same|don't split a|do not split a) )",
-        r"(?:\s+(?:together|on (?:1|one|the same) side|in (?:1|one|the same) (?:fold|part|set)|is never|are never|in both|on both|across|stays?|must|should|may|can|split|appears?|never|in (?:the )?(?:train|test)|is kept|are kept|column|\)|,|as groups?|groups?|with \d+ (?:groups|folds)|\d+ folds|and|when)|\s*$|\s*[.;,)])",
+        r"(?:\s+(?:together|on (?:1|one|the same) side|in (?:1|one|the same) (?:fold|part|set)|is never|are never|in both|on both|across|stays?|must|should|may|can|split|appears?|never|in (?:the )?(?:train|test)|is kept|are kept|column|:|\)|,|as groups?|groups?|with \d+ (?:groups|folds)|\d+ folds|and|when)|\s*$|\s*[.;,)])",
     ),
     ("data.text_fields", r"(?:text \((?:column|field)?|text (?:column|field|is in|lives in|fields|columns)s?(?: is| are| =|:)?|free text (?:in|column)?|the text (?:in|of)|(?:based on|from|using|read) the (?:text|wording|words) (?:in|of)(?: the)?)", ""),
 )  # fmt: skip
 _LEFT_OUT = re.compile(
-    r"\"?\s*(?:columns?\s+)?(?:must|should|has to|have to|needs? to|is to|are to|is|are|can|may)\s*(?:be\s+)?"
+    r"\"?\s*(?:columns?\s+)?(?:must|should|shall|will|ought to|has to|have to|needs? to|is to|are to|is|are|can|may)\s*(?:be\s+)?"
     r"(?:(?:left out|excluded|ignored|dropped|omitted|removed|skipped|disregarded|discarded|kept out|thrown (?:out|away)|off[\s-]limits|forbidden|out of bounds|banned|barred|taboo|not (?:an? )?(?:features?|inputs?|predictors?|usable|admissible|available))|(?:not|never)\s+(?:be\s+)?(?:used|touched|considered|included|allowed|seen|known|enter\w*|fed|available))\b"
     r"|\"?\s+(?:enter|be used|be included|be fed|be seen)\s+(?:\w+\s+){0,2}(?:as|among|in|by|to|into)?\s*(?:an?\s+|the\s+)?(?:predictors?|inputs?|features?|covariates?|model)\b(?=.{0,1})"
 )
 _LEFT_OUT_IF = re.compile(r"\b(?:no|not|never|nor|neither|n't|cannot)\b[^.;]{0,60}$")
 _READ_FROM = re.compile(
-    r"\b(?:from|us(?:e|es|ing)|read(?:s|ing)?|based on|given|out of|wording (?:of|in)|words (?:of|in)|text(?:s)? (?:is|are|sits|stands|lives)? ?(?:in|under|of)|look(?:ing)? at|analy[sz](?:e|ing)|feed(?:ing)?|text\s?:|text (?:column|field)s?)\s+(?:(?:only|just|the|both|columns?|fields?|its|their|each|an?)\s+)*\"?$"
+    r"\b(?:from|us(?:e|es|ing)|read(?:s|ing)?|based on|given|out of|wording (?:of|in)|words (?:of|in)|text(?:s)? (?:is|are|sits|stands|lives)? ?(?:in|under|of)|look(?:ing)? at|analy[sz](?:e|ing)|feed(?:ing)?|text\s?:|texts?\s*\(|text (?:column|field)s?)\s*(?:(?:only|just|the|both|columns?|fields?|its|their|each|an?)\s+)*\"?$"
 )
 # What belongs together must not be divided, in whatever words.
 TOGETHER = re.compile(
@@ -58,6 +58,34 @@ TOGETHER = re.compile(
     r"|(?:not|n't|are no|never) (?:be )?independent|(?:are|is) (?:correlated|related|dependent|nested)|nested (?:by|in|within)|clustered (?:by|within)|(?:kept|stay|stays|remain|belong|belongs|go|goes) together|kept apart|(?:not|never|n't) (?:be )?(?:split|torn|divided|spread|scattered)(?: up| apart| across)?"
     r"|(?:don't|never|not) (?:mix|leak|separate|divide|tear)|seen (?:subjects?|persons?|people|patients?|users?|sites?)|(?:unseen|new|other) (?:\w+ )?(?:subjects?|persons?|people|patients?|users?|sites?|households?|schools?|hospitals?) in (?:the )?test)\b"
 )
+# Prose is what is read; only such words make it what is predicted.
+_TARGET_NOUN = re.compile(
+    r"\b(?:target|label|predict\w*|answer|outcome|generat\w+|summari[sz]\w+|translat\w+)(?: column| variable| field| the| is| are|:|=)*\s*\"?$"
+)
+_ENDINGS = frozenset(
+    [
+        "",
+        "e",
+        "s",
+        "d",
+        "ed",
+        "al",
+        "ion",
+        "ing",
+        "ment",
+        "er",
+        "or",
+        "ity",
+        "y",
+        "ent",
+        "ence",
+        "ance",
+        "ant",
+        "ulent",
+        "ies",
+    ]
+)
+_SPELT = re.compile(rf'[^.;]{{0,40}}\(\s*"?({IDENTIFIER})"?\s*\)')  # "one patient together (patient_id)"
 _NEAR = 70  # characters between such words and the column they are about
 _FILE = re.compile(
     r"(?<![\w/.~-])(?:[\w.~-]*/)*[\w.-]+\.(?:csv|tsv|parquet|jsonl?|xlsx|npz|zip|feather|arff|txt|tar|h5|pkl|avro|orc)\b|(?<![\w/])(?:\.{0,2}/|~/|s3://|gs://)[\w.-]*\w[\w./-]*|(?<![\w/])(?!and/|or/|he/|yes/|his/|w/)(?:[\w.-]+/)+(?=[\s,.;:)!?\"]|$)"
@@ -100,7 +128,7 @@ def read_columns(sentence: Sentence, names: Sequence[str] = (), *, texts: Collec
         texts: those of them that hold prose.
     """
     if names:
-        yield from _read_known(sentence, find_mentions(sentence, names), texts)
+        yield from _read_known(sentence, find_mentions(sentence, names), names, texts)
     else:
         yield from _read_unknown(sentence)
 
@@ -110,8 +138,12 @@ def read_path(sentence: Sentence) -> Iterator[Finding]:
     for i, match in enumerate(sentence.find(_FILE)):
         before = sentence.before(match.start(), width=30)
         near = f"{sentence.before(match.start(), width=60)} | {sentence.after(match.end(), width=25)}"
-        if match[0].endswith((".json", ".xml")) and _ANNOTATED.search(near):
+        if i and re.search(r"\b(?:save|write|export|store|put|output|give me|produce)\b[^.,;]{0,40}$", before):
+            continue
+        if match[0].endswith((".json", ".xml")) and (_ANNOTATED.search(near) or "annot" in match[0]):
             key = "data.annotations"
+        elif re.search(r"\blabels?\b|_labels?|labels?_", match[0]):
+            key = "data.labels"
         elif re.search(r"\b(?:labels?|annotations?)\b(?: \w+){0,2}[^.,]{0,14}$", before):
             key = "data.annotations" if "annotation" in before else "data.labels"
         elif _folder(match[0]) and re.search(r"\bmasks?\b[^.,;]{0,20}$", before):
@@ -138,7 +170,9 @@ def _is_first_path(sentence: Sentence, i: int, match: re.Match[str]) -> bool:
     )
 
 
-def _read_known(sentence: Sentence, mentions: list[Mention], texts: Collection[str] = ()) -> Iterator[Finding]:
+def _read_known(
+    sentence: Sentence, mentions: list[Mention], names: Sequence[str], texts: Collection[str] = ()
+) -> Iterator[Finding]:
     taken: set[int] = set()
     roles: set[str] = set()
     for key, lead, tail in _ROLES:
@@ -162,7 +196,10 @@ def _read_known(sentence: Sentence, mentions: list[Mention], texts: Collection[s
         yield Finding("data.group_key", apart.name, apart.start, apart.end)
         taken.add(apart.start)
     free = [mention for mention in mentions if mention.start not in taken and not _is_monotone(sentence, mention)]
+    free = [m for m in free if m.name not in texts or _TARGET_NOUN.search(sentence.before(m.start))]
     targets = known_target(sentence, free)
+    if not targets:
+        targets = known_target(sentence, _kin(sentence, names, free), loosely=False)
     if targets:
         names = list(dict.fromkeys(mention.name for mention in targets))
         yield Finding("data.target", names[0] if len(names) == 1 else names, targets[0].start, targets[-1].end)
@@ -199,6 +236,27 @@ def _kept_together(sentence: Sentence, mentions: list[Mention], taken: set[int])
     ]
     close = [(gap, m) for gap, m in near if gap <= _NEAR]
     return min(close, key=lambda item: item[0])[1] if close else None
+
+
+def _kin(sentence: Sentence, names: Sequence[str], known: list[Mention]) -> list[Mention]:
+    """Find words that are kin to one column only: "survival" to `Survived`, "price" to `SalePrice`."""
+    named = {mention.name for mention in known}
+    parts = {name: _normal(name).split() for name in names if name not in named}
+    found = []
+    for match in _WORD.finditer(sentence.clean):
+        word = _normal(match[0])
+        kin = [name for name, own in parts.items() if any(_is_kin(word, part) for part in own)]
+        if len(word) >= 4 and word not in GENERIC and len(kin) == 1:
+            found.append(Mention(kin[0], *match.span()))
+    return found
+
+
+def _is_kin(word: str, part: str) -> bool:
+    if word == part:
+        return True
+    stem = next((i for i, (a, b) in enumerate(zip(word, part, strict=False)) if a != b), min(len(word), len(part)))
+    ends = word[stem:], part[stem:]
+    return stem >= 5 and all(end in _ENDINGS for end in ends)
 
 
 def _in_role(
@@ -239,7 +297,10 @@ def _left_out_later(sentence: Sentence, mentions: list[Mention]) -> list[Mention
 
 def _continues(between: str, lead: str) -> bool:
     """Say whether a list goes on: "columns a, b and column c" does, "text field a, column b" names another part."""
-    again = re.fullmatch(rf"(?:\s+(?:columns?|fields?))?{LIST}(?P<noun>(?:column|field)s?\s+)?", between)
+    again = re.fullmatch(
+        rf"(?:\s+(?:columns?|fields?))?{LIST}(?:(?:anything|everything|all|columns?) (?:to do with|about|related to|from|like|of) )?(?P<noun>(?:column|field)s?\s+)?",
+        between,
+    )
     return again is not None and (
         again["noun"] is None or (again["noun"].strip().rstrip("s") in lead and "," not in between)
     )
@@ -266,6 +327,10 @@ def _read_unknown(sentence: Sentence) -> Iterator[Finding]:
             continue
         if match and (key != "data.group_key" or _groups(sentence, match)):
             names = _split_names(sentence, *match.span("c"))
+            spelt = _SPELT.match(sentence.clean[match.end("c") :])
+            if key == "data.group_key" and spelt and not re.fullmatch(IDENTIFIER, match["c"]):
+                names = [sentence.words(match.end("c") + spelt.start(1), match.end("c") + spelt.end(1))]
+                taken.append((match.end("c") + spelt.start(1), match.end("c") + spelt.end(1)))
             if lead == _SPLIT_BY and not _TIMELY.search(names[0].lower()):
                 continue
             taken.append(match.span("c"))

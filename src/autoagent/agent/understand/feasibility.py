@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from autoagent.agent.spec import Value
 from autoagent.agent.understand.finding import Fields
-from autoagent.agent.understand.metric import CLASS_METRICS, MINIMISED, VALUE_METRICS
+from autoagent.agent.understand.metric import BOUNDED, CLASS_METRICS, MINIMISED, VALUE_METRICS
 from autoagent.agent.understand.sentence import Sentence
 
 SUPPORTED = {
@@ -32,6 +32,7 @@ NEAREST = {
     "survival_analysis": "binary classification of the event within a fixed time",
     "recommendation": "binary classification of user and item pairs",
 }
+_TRUTH_IN_FILES = ("semantic_segmentation", "instance_segmentation", "object_detection", "keypoint_detection")
 _CLASS_TASKS = frozenset(["binary_classification", "multiclass_classification", "multilabel_classification"])
 _VALUE_TASKS = frozenset(
     ["regression", "multi_target_regression", "quantile_regression", "forecasting", "quantile_forecasting"]
@@ -47,7 +48,7 @@ _NEVER_WRONG = re.compile(
     rf"|{_RIGHT} (?:in |on |for |about )?(?:every|each|all|any)(?: and every)?(?: single| the)? {_CASE}s?\b|{_RIGHT} (?:always|without exception|all the time)\b"
     rf"|(?:get|gets|getting|have|predict|classif\w+) (?:every|each|all)(?: and every)?(?: single| the)? (?:{_CASE}s?|thing) {_RIGHT}\b|get everything {_RIGHT}"
     rf"|(?:every|each|all)(?: and every)?(?: single| the| of the)? {_CASE}s? (?:must|has to|have to|needs? to|should|shall) (?:always )?be {_RIGHT}\b"
-    rf"|(?:can't|cannot|can not|couldn't|could not|must not|mustn't|may not|shouldn't|should not|can never|must never|may never) (?:ever )?(?:(?:be|go) (?:wrong|mistaken|incorrect)|err|fail)\b|not allowed to (?:be wrong|fail|err|make (?:a |any )?mistakes?)"
+    rf"|(?:can't|cannot|can not|couldn't|could not|must not|mustn't|may not|shouldn't|should not|can never|must never|may never|should never|never),? (?:ever,? )?(?:(?:be|go) (?:wrong|mistaken|incorrect)|errs?|fails?|miss(?: (?:a|any|one)\b[^.;]*| or \w+)?)(?=\s*(?:$|[.,;!?]|or\b|and\b|because|since))|not allowed to (?:be wrong|fail|err|make (?:a |any )?mistakes?)"
     rf"|(?:can't|cannot|can not|couldn't|could not|must not|mustn't|may not|shouldn't|should not|can never|must never|may never) (?:ever )?(?:afford|tolerate|accept|have|make|allow)(?: to make)? (?:even )?(?:a single |one |1 |a |any )(?:single )?(?:wrong \w+|{_WRONG})\b"
     rf"|(?:not (?:even )?(?:a single|1|one)|no) (?:single )?(?:wrong (?:\w+ )?(?:prediction|answer|call|decision|classification)s?|{_WRONG})\b(?! bars?| analysis| bound| metric| rate| term| message| log)"
     rf"|without (?:a single |any |ever )?(?:{_WRONG})\b(?! bars?)|(?:zero|0) (?:{_WRONG})\b|(?:zero|0) (?:false positives|false alarms) and (?:zero|0|no) (?:false negatives|misses)"
@@ -119,8 +120,17 @@ class Verdict:
             self.questions[key] = text or _QUESTIONS.get(key, f"What should {key} be?")
 
 
-def judge(sentence: Sentence, fields: Fields, *, default_target: str | None = None) -> Verdict:
-    """Find what contradicts itself, what cannot be, and what is missing."""
+def judge(
+    sentence: Sentence, fields: Fields, *, default_target: str | None = None, has_table: bool = False
+) -> Verdict:
+    """Find what contradicts itself, what cannot be, and what is missing.
+
+    Args:
+        sentence: cleaned.
+        fields: what was read.
+        default_target: the target of the data where they have one of themselves.
+        has_table: whether there are columns; without them masks, boxes and joints are taken to be beside the images.
+    """
     verdict = Verdict()
     values = fields.values
     for key in fields.conflicts:
@@ -132,7 +142,9 @@ def judge(sentence: Sentence, fields: Fields, *, default_target: str | None = No
     _judge_models(values, verdict)
     _judge_columns(values, verdict)
     _judge_devices(values, verdict)
-    _judge_missing(sentence, values, verdict, default_target)
+    if has_table or values.get("task_type") not in _TRUTH_IN_FILES:
+        _judge_target(values, verdict, default_target)
+    _judge_missing(values, verdict)
     return verdict
 
 
@@ -203,6 +215,9 @@ def _judge_metric(values: Mapping[str, Value], verdict: Verdict) -> None:
         or (direction == "min" and name not in MINIMISED | {"brier"} and name in CLASS_METRICS | VALUE_METRICS)
     ):
         verdict.impossible("metric.direction", f"{name} is better when {'lower' if direction == 'max' else 'higher'}.")
+    threshold = _number(values, "metric.threshold")
+    if threshold is not None and threshold > 1 and name in BOUNDED:
+        verdict.impossible("metric.threshold", f"{name} is never above 1, that is 100 percent.")
     if task == "binary_classification" and (_number(values, "data.n_classes") or 2) > 2:
         verdict.impossible("task_type", "A binary task has two classes, not more.")
 
@@ -254,9 +269,7 @@ def _judge_devices(values: Mapping[str, Value], verdict: Verdict) -> None:
     del rate, latency
 
 
-def _judge_missing(
-    sentence: Sentence, values: Mapping[str, Value], verdict: Verdict, default_target: str | None
-) -> None:
+def _judge_target(values: Mapping[str, Value], verdict: Verdict, default_target: str | None) -> None:
     vague = not any(key == "task_type" or key.startswith(("data.target", "metric.", "horizon.")) for key in values)
     if vague and default_target is None:
         verdict.ask("data.target")
@@ -279,8 +292,11 @@ def _judge_missing(
         verdict.ask("data.target")
     if task is None and default_target is None and "data.target" not in values:
         verdict.ask("task_type")
+
+
+def _judge_missing(values: Mapping[str, Value], verdict: Verdict) -> None:
+    task = values.get("task_type")
     if task in ("forecasting", "quantile_forecasting") and "horizon.steps" not in values:
         verdict.ask("horizon.steps")
     if values.get("split.kind") == "group" and "data.group_key" not in values and "split.key" not in values:
         verdict.ask("data.group_key")
-    del sentence

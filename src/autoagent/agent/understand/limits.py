@@ -35,7 +35,7 @@ _DATED = re.compile(
     r"^[\s-]*(?:old|ago|histor\w*|worth|of (?:data|history|logs|records|sales|measurements|observations|readings|\w+ data)|long|windows?|intervals?|resolution|ahead|in advance|into the future|out\b|from now|sessions?|calls?\b|videos?|clips?|trial periods?|free|contracts?|steps?|buckets?|bins?|apart|later|before(?! (?:my|our|the|we|i|lunch|it))|prior|earlier|horizon|forecasts?|of (?:sales|demand|log|sensor|price)|averages?|returns?|survival|mortality|readmission|churn|warranty|period|gap|seasonal\w*|cycles?|season)"
 )
 _SPAN_BEFORE = re.compile(
-    r"\b(?:last|past|previous|final|latest|most recent|next|following|coming|every|each|first|since|(?<!stop\s)(?<!end\s)(?<!quit\s)(?<!finish\s)after|older than|younger than|aged|ahead by|horizon(?: of| is|:)?|lag(?: of)?|gap of|step(?:s|ping)?(?: of)?|look(?:s|ing)? ahead|over|during|covers?|covering|spans?|spanning|collected (?:for|over)|window of|seasonality of)\s*$"
+    r"\b(?:last|(?<!anything )(?<!nothing )(?<!never )(?<!not )past|previous|final|latest|most recent|next|following|coming|every|each|first|since|(?<!stop\s)(?<!end\s)(?<!quit\s)(?<!finish\s)after|older than|younger than|aged|ahead by|horizon(?: of| is|:)?|lag(?: of)?|gap of|step(?:s|ping)?(?: of)?|look(?:s|ing)? ahead|over|during|covers?|covering|spans?|spanning|collected (?:for|over)|window of|seasonality of)\s*$"
 )
 _EVENT = re.compile(
     r"\b(?:whether|if|who|which|likely|probability|chance|churn\w*|cancel\w*|return\w*|default\w*|readmit\w*|readmission|fail\w*|leav\w*|buy\w*|convert\w*|die\w*|pay\w*|repay\w*|happen\w*|break\w*|resubscri\w*|click\w*)\b[^,;]*$"
@@ -56,6 +56,9 @@ _MODEL_SIZE = re.compile(
 _STAYS = re.compile(
     r"\b(?:must|should|has to|have to|needs? to|shall|may|can|stays?|keep|kept|fits?|no more|not (?:be )?(?:bigger|larger|more)|at most|limit(?:ed)?|max(?:imum)?)\b[^,;.]*$"
 )
+_COMPUTER_AFTER = re.compile(
+    r"^\s*(?:of )?(?:macbook|mac\b|laptop|notebook|machine|pc\b|computer|desktop|server|workstation|box\b|instance|vm\b|node|ssd|hdd|usb|card\b(?! model))"
+)
 _NAMED_MODEL = re.compile(
     r"\b(?:model|network|net|weights|checkpoint|onnx|classifier|regressor)('?s)? files?\b[^,;.]*$"
 )
@@ -68,7 +71,7 @@ _BUSINESS = re.compile(
     r"(?:pay|pays|paid|charges?|charged|costs?|loses?|lost|earns?|earned|makes?|made|spent|raised|invested|sells?|sold|saves?|saved|wins?|won|got|gets?|bought|owes?|donated?|is worth|are worth)\b[^,;.]*$"
     r"|\b(?!total|overall|max\w*|llm|api|run|the|must|can|may|should)\w+\s+costs?\s+(?:\w+\s+){0,2}$"
 )
-_RATE_AFTER = re.compile(r"^\s*(?:per|an?|1|each|every|/)\s?\w+")
+_RATE_AFTER = re.compile(r"^\s*(?:(?:per|an?|1|each|every)\s+|/\s?)\w+")
 _FOR_OTHER = re.compile(
     r"\b(?:budget|money|fund\w*)\s+(?:for|of)\s+(?!this\b|it\b|the (?:llm|run|search|job)\b|at most|up to|\W*\d|\|)(?:the\s+|our\s+)?[a-z]+"
 )
@@ -88,6 +91,13 @@ _HABIT_AFTER = re.compile(
 )
 _HABIT_BEFORE = re.compile(
     r"\b(?:took|waited|lasted|lasts|drove|walked|slept|sleeps?|stud(?:y|ies)|worked|(?:trips?|journeys?|rides?|meetings?|calls?|commutes?|visits?|deliver(?:y|ies)|flights?|surger(?:y|ies)|games?|battery|shifts?|sessions?|lessons?|films?|it usually|it normally|nurses?|employees?|drivers?|workers?)(?:\s+\w+){0,2}?\s+(?:takes?|lasts?|is|are|was|were|needs?|works?|runs?))\b[^,;.]*$"
+)
+# "a 90-minute demo" is a demo; "a 90-minute limit" is a limit.
+_NOUN_AFTER = re.compile(
+    r"^\s+(?!budget|limit|cap\b|time|max|training|train|run|search|window|slot|job|ceiling|deadline|for\b|to\b|of\b|and\b|or\b|on\b|in\b|at\b|is\b|tops|total|fit|experiment|allowance|upper|hard|compute|wall|latency|response|inference|prediction)[a-z]+"
+)
+_LONG_AGO = re.compile(
+    r"\b(?:last (?:time|month|week|year|run|quarter)|previous\w*|so far|already|burn(?:ed|t)|used up|wasted|yesterday|in the past|used to)\b[^,;.]*$"
 )
 _PRICE = re.compile(
     r"\b(?:price[sd]?|salary|salaries|income|revenue|sales|worth|sold|houses?|loans?|amounts?|fares?|earn\w*|mae|rmse|error|purchase\w*|fine|invoice|off by|premium)\b"
@@ -115,6 +125,9 @@ def read_limits(sentence: Sentence, *, edges: Sequence[tuple[int, int]] = ()) ->
         before, after = sentence.clause(quantity.start, quantity.end)
         near = _between(quantity, before, after, ends)
         alone = _follows_another(quantity, ends, sentence.clean)
+        if _is_megabytes(sentence, quantity, before):
+            yield Finding("constraints.model_size_mb", tidy(quantity.value / 60), quantity.start, quantity.end)
+            continue
         key = _role(quantity, (before, after), near, sentence.before(quantity.start, width=90), alone=alone)
         if key is None:
             continue
@@ -122,6 +135,12 @@ def read_limits(sentence: Sentence, *, edges: Sequence[tuple[int, int]] = ()) ->
         yield Finding(key, tidy(quantity.value * factor), quantity.start, quantity.end)
         if key == "constraints.latency_ms":
             yield from _percentile(sentence, quantity)
+
+
+def _is_megabytes(sentence: Sentence, quantity: Quantity, before: str) -> bool:
+    """Say whether a capital M behind a number is a size: "model smaller than 4M"."""
+    written = sentence.words(quantity.start, quantity.end)
+    return quantity.unit == "m" and written.endswith("M") and bool(_MODEL_SIZE.search(before[-40:]))
 
 
 def _between(quantity: Quantity, before: str, after: str, ends: Sequence[tuple[int, int]]) -> tuple[str, str]:
@@ -161,6 +180,8 @@ def _is_bare(before: str, after: str) -> bool:
 def _duration_role(quantity: Quantity, clause: tuple[str, str], near: tuple[str, str], *, alone: bool) -> str | None:
     before, after = clause
     words = f"{near[0][-70:]} | {near[1][:50]}"
+    if quantity.hyphened and _NOUN_AFTER.match(after):
+        return None
     if _SPAN_BEFORE.search(before) or _DATED.search(after):
         return None
     if _DELAY.search(words) and quantity.value <= 3600 and quantity.unit != "m":
@@ -201,6 +222,8 @@ def _size_role(
         return "constraints.gpu_memory_mb"
     before, after = near
     near_before, near_after = before[-45:], after[:35]
+    if _COMPUTER_AFTER.match(clause[1]):
+        return None
     if _OTHER_MEMORY.search(near_after[:18]) or re.search(r"\b(?:ram|memory)\b[^,]{0,12}$", near_before):
         return None
     limited = bool(_CUE_BEFORE.search(before)) or bool(_CUE_AFTER.search(after))
@@ -226,6 +249,8 @@ def _size_role(
 def _money_role(before: str, after: str) -> str | None:
     """Read money as the cap for the language model only where it is named, or a limit stands on its own."""
     words = f"{before[-60:]} | {after[:40]}"
+    if _LONG_AGO.search(before):
+        return None
     if _LLM.search(words):
         return "constraints.llm_cost_usd"
     if _PRICE.search(words) or _RATE_AFTER.match(after) or _BUSINESS.search(before) or _FOR_OTHER.search(words):
@@ -244,18 +269,20 @@ def _percentile(sentence: Sentence, quantity: Quantity) -> Iterator[Finding]:
             return
 
 
+_TIME_SETTING = r"(?:time[\s_-]?(?:limit|budget|out)|max[\s_-]?(?:time|seconds)|(?:limit|budget)[\s_-]s(?:ec(?:ond)?s?)?)(?:[\s_-]?(?:s|secs?|seconds))?"
 _COUNTS: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
     (key, re.compile(pattern), factor)
     for key, pattern, factor in (
         ("constraints.early_stop_patience_trials", rf"(?:stop|give up|quit|patience|abort|end it)[^,;.]{{0,30}}?\b({NUM})\s+(?:(?:(?:useless|bad|fruitless|failed|non-improving|consecutive|straight)\s+)+(?:trials?|configurations?|configs?|experiments?|runs?|attempts?|rounds?|tries)\b|(?:(?:trials?|configurations?|configs?|experiments?|runs?|attempts?|rounds?|tries)\s+)?(?:in a row\b|(?:without|with no|bring(?:ing)? (?:no|nothing)|that bring (?:no|nothing))))|patience[^,;.]{{0,20}}?\b({NUM})\s+(?:trials?|configurations?|experiments?|runs?|rounds?)\b|\b({NUM})\s+(?:trials?|configurations?|experiments?|runs?|attempts?)\s+(?:in a row\s+)?(?:without|with no|bring no)\s+(?:an? |any )?(?:improve\w*|gain|progress)|patience (?:of )?({NUM})", 1),
         ("constraints.max_trials", rf"\b({NUM})\s+(?:different\s+|hpo\s+|search\s+|tuning\s+|optuna\s+)?(?:trials?|trails?|configurations?|configs?|experiments|hyper-?parameter (?:sets|settings|combinations)|attempts|tries|candidates|evaluations|models? (?:tried|at most|max))\b(?!\s+(?:in a row|without|with no|bring|straight))|\b(?:trials?|configurations|experiments|attempts)\s*(?:<=?|:|=|limit(?: of)?|budget(?: of)?|max(?:imum)?)\s*({NUM})|\btry (?:at most |no more than |up to |only |max )?({NUM}) (?:models|things|settings|combinations|setups)", 1),
+        ("constraints.train_time_s", rf"\b{_TIME_SETTING}\s*[=:]?\s*({NUM})(?![\s-]?[a-z%:]|[.:]?\d)", 1),
         ("constraints.params_m", rf"\b({NUM})\s?(?:trainable |learnable |model )?(?:param(?:eter)?s?|weights(?! file))\b", 1e-6),
         ("constraints.params_m", rf"\b({NUM})\s?m(?:illion)?[\s-]?(?:trainable |learnable )?param(?:eter)?s?\b", 1),
         ("constraints.gflops", rf"\b({NUM})\s?g(?:iga)?-?flops?\b", 1),
         ("constraints.gflops", rf"\b({NUM})\s?m(?:ega)?-?flops?\b", 1e-3),
         ("constraints.cpu_cores", rf"\b({NUM})[\s-]?(?:cpu[\s-])?(?:cores?|cpus|vcpus?|processors)\b|\b(?:cores|cpus|cpu cores|n_cores|num_cores)\s*[:=]\s*({NUM})\b|\b({NUM})\s+cpu threads\b", 1),
         ("constraints.n_gpus", rf"\b({NUM})\s?x?\s?(?:\w{{1,8}}\s)?gpus?\b(?!\s*(?:memory|ram|hours?))|\b({NUM})\s?x?\s?(?:nvidia\s)?{_GPU_NAME}s?\b", 1),
-        ("constraints.throughput_per_s", rf"\b({NUM})\s?(?:predictions?|requests?|rows?|images?|queries|samples?|records?|inferences|frames|transactions?|events?|calls?|items|messages)\s?(?:per|/|a|each|every)\s?(?:second|sec|s)\b|\b({NUM})\s?(?:fps|qps|rps)\b", 1),
+        ("constraints.throughput_per_s", rf"\b({NUM})\s?(?!hz|times|trials|false|mb|gb|kb|steps|epochs|cores|gpus)[a-z]+(?:\s?/\s?|\s(?:per|an?|each|every|1)\s)(?:second|sec|s)\b|\b({NUM})\s?(?:predictions?|requests?|rows?|images?)/s|\b({NUM})\s?(?:fps|qps|rps)\b", 1),
         ("constraints.throughput_per_s", rf"\b({NUM})\s?(?:predictions?|requests?|rows?|images?|queries|samples?|records?|transactions?|events?|calls?|messages)\s?(?:per|/|a|each|every)\s?min(?:ute)?\b", 1 / 60),
         ("constraints.throughput_per_s", rf"\b({NUM})\s?(?:predictions?|requests?|rows?|images?|queries|samples?|records?|transactions?|events?|calls?|messages)\s?(?:per|/|an|each|every)\s?hour\b", 1 / 3600),
         ("constraints.false_alarms_per_day", rf"\b({NUM}|1) false (?:alarms?|alerts?|positives?|detections?) (?:per|a|each|every|/) ?day|\b({NUM}) (?:false )?(?:alarms?|alerts?) daily", 1),

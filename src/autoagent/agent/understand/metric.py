@@ -29,8 +29,8 @@ METRIC_WORDS: dict[str, str] = {
     "accuracy": r"accuracy / acc / percent(?:age)? correct / hit rate / correct classification rate / fraction correct",
     "log_loss": r"log ?loss / logloss / log likelihood loss / (?:multi ?class )?logarithmic loss / cross entropy(?: loss)? / log_loss / logarithmic loss / nll / negative log likelihood",
     "brier": r"brier(?: score| loss)?",
-    "quadratic_weighted_kappa": r"quadratic(?:ally)? weighted (?:cohen'?s? )?kappa / qwk / quadratic kappa / quadratic_weighted_kappa / weighted kappa",
-    "rmsle": r"rmsle / rmse (?:between|of|on) (?:the )?log(?:arithm)?s? / root mean squared? log(?:arithmic)? error",
+    "quadratic_weighted_kappa": r"quadratic(?:ally)? weighted (?:cohen'?s? )?kappa / qwk / quadratic kappa / quadratic_weighted_kappa / weighted kappa / kappa (?:score )?(?:with|using|under|and) (?:a )?(?:quadratic|squared) weight(?:s|ing)? / quadratic weights? kappa",
+    "rmsle": r"rmsle / rmse (?:metric |score |error |loss )?(?:between|of|on) (?:the )?log(?:arithm)?s? / root mean squared? log(?:arithmic)? error",
     "rmse": r"rmse / root mean squared? (?:prediction )?error / rms error / root mse / root_mean_squared_error",
     "mse": r"mse / mean squared? (?:error|err|deviation) / (?:mean )?error quadratic(?: mean)? / mean quadratic error / quadratic mean error / squared error",
     "smape": r"smape / symmetric mape / symmetric mean absolute percent(?:age)? error",
@@ -60,6 +60,7 @@ _NAMES = [(name, phrase(words)) for name, words in METRIC_WORDS.items()]
 _AT = (
     ("ndcg", re.compile(r"\bndcg(?:\s?(?:@|at)\s?(\d+))?(?!\w)")),
     ("map", re.compile(r"\bm(?:ean )?ap(?:\s?(?:@|at)\s?(?:iou\s?(?:=|of)?\s?)?(\.\d+|\d+(?:\.\d+)?(?::\d?\.\d+)?))?(?!\w)|\bmean average precision(?:\s?(?:@|at)\s?(?:iou\s?(?:=|of)?\s?)?(\d*\.?\d+))?")),
+    ("map", re.compile(r"\b(?:box |mask )?m?ap\s?(?:@|at|over|from|for)?\s?(?:iou\s?)?\[?(0?\.\d+\s?(?::|to|-|\.\.)\s?0?\.\d+)\]?|\b(?:box |mask )ap\b|\bap\s?@\s?(0?\.\d+)")),
     ("pck", re.compile(r"\b(?:pck|percentage of correct key ?points)(?:\s?(?:@|at)\s?(\d*\.\d+))?(?!\w)")),
     ("precision", re.compile(r"\bprecision\s?(?:@|at)\s?(\d+)\b(?!\s?(?:%|percent))")),
     ("hit_rate", re.compile(r"\bhit rate\s?(?:@|at)\s?(\d+)\b")),
@@ -132,7 +133,7 @@ _VERBS = re.compile(
     r"\b(?:maximi[sz]\w+|minimi[sz]\w+|highest|lowest|greatest|smallest|largest|maximal|minimal|reduc\w+|least|maximum|minimum|push up)(?:\s+(?:the|possible|a|my|our|overall|test|validation|mean|average|of)){0,3}\s*$"
 )
 _LATER = re.compile(
-    r"^[\s,]*(?:(?:should|must|needs to|to|has to|is to)?\s*be\s+)?(?:is |should be )?(?:(?:as )?(?:high|low|small|large) as (?:possible|you can)|the (?:higher|lower|smaller) the better|maximi[sz]ed|minimi[sz]ed|maximal|minimal|greatest|lowest|highest|smallest)(?!\s+(?:when|at|in|for))"
+    r"^[\s,]*(?:(?:should|must|needs to|to|has to|is to)?\s*be\s+)?(?:is |should be )?(?:(?:as )?(?:high|low|small|large) as (?:possible|you can)|(?:the |which is |that is )?(?:smallest|lowest|highest|largest|greatest) (?:possible|you can)|the (?:higher|lower|smaller) the better|maximi[sz]ed|minimi[sz]ed|maximal|minimal|greatest|lowest|highest|smallest)(?!\s+(?:when|at|in|for))"
 )
 _REACH = r"(?:(?:not |never )?(?:to )?(?:be |falls? |drops? |goes |go |gets? |stays? |comes? |rises? |lands? |climbs? |sinks? |ends? up )(?:below|under|above|over|to|at)|of|at least|at least at|at or above|no less than|not less than|no worse than|above|over|better than|more than|greater than|exceed(?:ing|s)?|below|under|less than|at most|no more than|not more than|lower than|beat(?:ing|s)?|reach(?:ing|es)?|hit(?:ting|s)?|pass(?:es)?|gets? (?:to|above|over)|get(?:ting)? to|>=?|<=?|=>|=|:|to|is|be|must be|should be|needs to be|has to be|target(?: of)?|around|about|minimum of|up to|within|shall|shall be|goal)"
 _VALUE_AFTER = re.compile(
@@ -142,7 +143,7 @@ _VALUE_NEXT = re.compile(
     rf"^\s*(?:matters?|counts?|is)\s+(?:the\s+)?(?:most|a lot|important|key|what counts)\s*[:,;.-]\s*(?:it (?:should|must) be\s+)?(?:at least|at most|above|over|below|under)\s+(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?"
 )
 _VALUE_BEFORE = re.compile(
-    rf"(?:^|\s)(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?(?:\s+or\s+(?:better|more|higher|above))?\s+(?:of\s+)?(?:or better\s+|test\s+|validation\s+|overall\s+|in\s+|or higher\s+)?(?:the\s+)?$"
+    rf"(?:^|\s)(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?(?:\s+or\s+(?:better|more|higher|above))?\s+(?:of\s+)?(?:or better\s+|test\s+|validation\s+|overall\s+|in\s+|or higher\s+|classification\s+|prediction\s+|mean\s+|average\s+)*(?:the\s+)?$"
 )
 _BARE_AFTER = re.compile(rf"^\s+(?P<n>0?\.\d+)(?![\w@:])|^\s*(?P<n2>{NUM})\s?(?P<p>%)")
 _BARE_SHARE = re.compile(rf"^\s*(?P<n>{NUM})\s?(?P<p>%|percent)(?!\w)")
@@ -150,14 +151,16 @@ _UNITS_AFTER = re.compile(
     r"^\s*(?:ms|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|days?|[kmg]b|megs?|megabytes?|kilobytes?|gigabytes?|trials?|cores?|\$|dollars?|cents?|bucks)\b"
 )
 _UNWANTED = re.compile(
-    r"^\s*(?:is|are|was)?(?: not|n't)\s+(?:that |so |very |really |too )?(?:important|relevant|interesting|needed|what|the point|a good|good|useful|helpful|suitable|the metric|ok)|^\s*(?:does(?: not|n't)|do(?: not|n't)) (?:matter|count|help|interest)|^\s*(?:is|would be) (?:irrelevant|unimportant|misleading|useless|a bad|meaningless)"
+    r"^\s*(?:is|are|was)?(?: not|n't)\s+(?:that |so |very |really |too )?(?:important|relevant|interesting|needed|what|the point|a good|good|useful|helpful|suitable|the metric|ok)|^\s*(?:does(?: not|n't)|do(?: not|n't)) (?:matter|count|help|interest)|^\s*(?:is|would be|was) (?:unknown|meaningless|unclear|new) to|^\s*(?:is|would be) (?:irrelevant|unimportant|misleading|useless|a bad|meaningless)"
 )
 _PAST = re.compile(
     r"\b(?:last (?:year|month|time|week)|previous(?:ly)?|before|used to|reached|achieved|had|got|was|were|current(?:ly)?|today|so far|old (?:model|one|system))\b[^;]{0,40}$"
 )
 _COLUMN_AFTER = re.compile(r"^\s*(?:column|as (?:the )?target|field)\b")
-_OBJECT_BEFORE = re.compile(r"\b(?:predict|forecast|column|called|named|target(?: is|:)?)\s+(?:the\s+)?$")
-_BOUNDED = (CLASS_METRICS - {"log_loss", "brier"}) | {
+_OBJECT_BEFORE = re.compile(
+    r"\b(?:predict|forecast|column|called|named|(?<!we )(?<!i )target(?: is|:)?)\s+(?:the\s+)?$"
+)
+BOUNDED = (CLASS_METRICS - {"log_loss", "brier"}) | {
     "entity_f1",
     "r2",
     "quadratic_weighted_kappa",
@@ -177,6 +180,14 @@ _QUANTILE_LIST = re.compile(
     rf"\b(?:quantiles?|percentiles?|pinball(?: loss)?|tau|levels?|alphas?)\b[^\d.;]{{0,30}}(?P<q>(?<![\w.])(?:p\s?)?{NUM}(?:th|%)?(?:\s*(?:,\s*and|,|and|/|;)\s*(?:p\s?)?{NUM}(?:th|%)?(?!\w))+)"
     rf"|(?P<p>\bp\d\d?(?:\s*(?:,\s*and|,|and|/)\s*p\d\d?)+)\b"
 )
+_MEASURED_BY = re.compile(
+    r"^\s*,?\s*(?:(?:is|are|will be|should be|as)?\s*(?:measured|evaluated|judged|quantified|expressed|assessed|given)?\s*(?:with|by|via|through|in terms of|according to|using|as measured by))\b"
+)
+_RARE = r"(?:minimi[sz]\w+|avoid\w*|reduc\w+|(?:as )?few(?:er|est)?|hardly any|limit\w*|keep down|cut)"
+_ERRORS = (
+    ("precision", re.compile(rf"\b{_RARE} (?:the |any |all |as possible )?(?:number of )?(?:false positives?|false alarms?)(?! (?:per|a|each|every)\b)"), "few false positives means a high precision"),
+    ("recall", re.compile(rf"\b{_RARE} (?:the |any |all )?(?:number of )?(?:false negatives?|missed (?:cases|\w+))"), "few false negatives means a high recall"),
+)  # fmt: skip
 _SECOND = re.compile(
     r"\b(?:also (?:report|show|print|tell me|log)|report(?: me)?(?: also)?|and report|as well as|secondary|besides|in addition)\b[^.;]{0,20}$"
 )
@@ -191,6 +202,7 @@ def read_metric(sentence: Sentence) -> Iterator[Finding]:
     yield from _quantiles(sentence)
     found = _mentions(sentence)
     if not found:
+        yield from _meant(sentence)
         return
     name, start, end = _chosen(sentence, found)
     yield Finding("metric.name", name, start, end)
@@ -201,6 +213,15 @@ def read_metric(sentence: Sentence) -> Iterator[Finding]:
             yield from reach[:1]
             if reach:
                 return
+
+
+def _meant(sentence: Sentence) -> Iterator[Finding]:
+    """Infer the metric from the error that must be rare, where no metric is named."""
+    for name, pattern, reason in _ERRORS:
+        match = pattern.search(sentence.clean)
+        if match:
+            yield Finding("metric.name", name, *match.span(), reason)
+            return
 
 
 def known_metric(name: str) -> str | None:
@@ -249,7 +270,8 @@ def _mentions(sentence: Sentence) -> list[tuple[str, int, int]]:
             at = next((group for group in match.groups() if group), None)
             if name == "precision" and at is None:
                 continue
-            at = f"0{at}" if at and at.startswith(".") else at
+            at = re.sub(r"\s*(?:to|-|\.\.)\s*", ":", at) if at and name == "map" else at
+            at = re.sub(r"(?<!\d)\.", "0.", at) if at else at
             found.append((f"{name}@{at}" if at else name, *match.span()))
     for name, pattern in _NAMES:
         for match in sentence.find(pattern):
@@ -258,7 +280,18 @@ def _mentions(sentence: Sentence) -> list[tuple[str, int, int]]:
                 sentence, name, first, last
             ):
                 found.append((name, first, last))
-    return sorted(found, key=lambda item: item[1])
+    found.sort(key=lambda item: item[1])
+    followers = [*found[1:], None] if found else []
+    pairs = zip(found, followers, strict=True)
+    return [item for item, after in pairs if not _says_how(sentence, item, after)]
+
+
+def _says_how(sentence: Sentence, item: tuple[str, int, int], after: tuple[str, int, int] | None) -> bool:
+    """Say whether "accuracy" is only the everyday word, measured by the metric that follows: "accuracy by RMSLE"."""
+    if item[0] not in ("accuracy", "precision") or after is None:
+        return False
+    between = sentence.clean[item[2] : after[1]]
+    return len(between) < 40 and bool(_MEASURED_BY.match(between))
 
 
 def _is_metric(sentence: Sentence, name: str, start: int, end: int) -> bool:
@@ -315,9 +348,12 @@ def _threshold(sentence: Sentence, name: str, start: int, end: int) -> Iterator[
     groups = match.groupdict()
     number = float(groups.get("n") or groups["n2"])
     share = bool(groups.get("p"))
-    if name in _BOUNDED:
+    if name in BOUNDED:
         if number > 1 or share:
             number /= 100
+        if number > 1 and share:  # "130 percent": said, and refused as impossible
+            yield Finding("metric.threshold", tidy(number), start, end)
+            return
         if not 0 <= number <= 1:
             return
         if earlier and not share and not 0 < number < 1:

@@ -12,7 +12,7 @@ from autoagent.agent.understand.phrases import phrase
 from autoagent.agent.understand.sentence import Sentence
 
 MODEL_WORDS: dict[str, str] = {
-    "gradient_boosting": r"gradient boost(?:ing|ed)(?: machines?| trees?| models?)? / boosted trees / gbms? / gbdts? / boosting(?: models?)?",
+    "gradient_boosting": r"gradient boost(?:ing|ed)(?: machines?| trees?| models?)? / boosted (?:decision |regression )?trees / gbms? / gbdts? / boosting(?: models?)?",
     "random_forest": r"random forests?(?: models?)? / rf",
     "extra_trees": r"extra trees / extremely randomi[sz]ed trees",
     "decision_tree": r"(?:single )?decision trees?",
@@ -21,7 +21,7 @@ MODEL_WORDS: dict[str, str] = {
     "knn": r"k ?nn / k nearest neighbou?rs? / nearest neighbou?rs? / knns?",
     "svm": r"svms? / support vector machines? / svc",
     "naive_bayes": r"naive bayes",
-    "ensemble": r"ensembles? / stacking / model averaging / blending",
+    "ensemble": r"ensembl(?:es?|ing) / stacking / model averaging / blending",
     "lightgbm": r"light ?gbm / lgbm / light gbm",
     "xgboost": r"xg ?boost / xgb",
     "catboost": r"cat ?boost",
@@ -38,7 +38,7 @@ MODEL_WORDS: dict[str, str] = {
     "gaussian_process": r"gaussian process(?:es)?",
 }  # fmt: skip
 _MODELS = tuple((name, phrase(words)) for name, words in MODEL_WORDS.items())
-_HEDGE = r"(?:\s+(?:a|an|any|the|only|kind of|sort of|use|using|of|with|whatsoever|plain|simple|small|big|large|single|good|some|like|to see|black box|huge))*\s*"
+_HEDGE = r"(?:\s+(?:a|an|any|the|only|advanced|modern|deep|simple|pure|kind of|sort of|use|using|of|with|whatsoever|plain|simple|small|big|large|single|good|some|like|to see|black box|huge))*\s*"
 _FORBID = re.compile(
     r"(?<!\w)(?:no|not|without|avoid(?:ing)?|never(?: use)?|don't(?: use| want)?|do not(?: use| want)?|dont(?: use| want)?|exclud(?:e|ing)|forbid(?:den)?:?|anything (?:but|except)|instead of|rather than|nor|except(?: for)?|skip|ban(?:ned)?|steer clear of|stay away from|other than|can't use|cannot use|mustn't use|must not (?:use|be)|no more|neither|(?:\w+n't|dont|not|never) (?:\w+ ){0,2}(?:with|about|to use|to see|trust|believe in|favou?r|support|run|include|consider|touch|train|fit|build|pick|choose|deploy|like|allow|accept|need|try)|hates?|dislikes?|bar|barring|save for|leave out|drop|keep away from|less fond of|refuse|reject|prohibit(?:ed)?)"
     + _HEDGE
@@ -50,18 +50,18 @@ _ONLY = re.compile(
     + r"$"
 )
 _MUST = re.compile(
-    r"(?<!\w)(?:must (?:be|use)|has to be|have to (?:be|use)|should (?:be|use)|needs? to be|use|using|with|want|train|fit|build|give me|make(?: me)?|required?:?|insist on|by means of|via|through|as|needs?|try|include|including|based on|powered by|prefer(?:ably|red)?|i'd like|model(?: type)?(?: is|:| =))"
+    r"(?<!\w)(?:(?:development|creation|construction|training|building) of|must (?:be|use)|has to be|have to (?:be|use)|should (?:be|use)|needs? to be|use|using|with|want|train|fit|build|give me|make(?: me)?|required?:?|insist on|by means of|via|through|as|needs?|try|include|including|based on|powered by|prefer(?:ably|red)?|i'd like|model(?: type)?(?: is|:| =))"
     + _HEDGE
     + r"$"
 )
 _AFTER_FORBID = re.compile(
-    r"^\s*(?:models? )?(?:(?:are|is|was|were|must be|should be) )?(?:to be avoided|ruled out|rejected|forbidden|not allowed|banned|out|off the table|excluded|not an option|prohibited)"
+    r"^\s*(?:models? )?(?:must|may|can|should|shall|will)(?: not|n't) be (?:used|included|tried|considered|chosen|part)|^\s*cannot be (?:used|included)|^\s*(?:models? )?(?:(?:are|is|was|were|must be|should be) )?(?:to be avoided|ruled out|rejected|forbidden|not allowed|banned|out|off the table|excluded|not an option|prohibited)"
 )
 _OPTIONAL = re.compile(
     r"^\s*(?:models? )?(?:(?:is|are|would be) (?:also |perfectly )?(?:fine|ok|okay|optional|allowed|welcome|possible|acceptable|nice|great|the future|overkill|overrated|popular)|if (?:possible|you like|you want|it helps)|are not mandatory|is not mandatory|or (?:whatever|anything|something))"
 )
 _AFTER_ONLY = re.compile(
-    r"^\s*(?:models? )?(?:only|and nothing else|exclusively|or nothing|,?\s*nothing (?:else|more))(?!\w)|^\s*(?:models? )?(?:are|is) (?:the only|all (?:that|we))"
+    r"^\s*(?:models? )?(?:only|and nothing else|exclusively|or nothing|,?\s*nothing (?:else|more))(?!\w)|^\s*(?:models? )?(?:(?:will|would|should) do\b|suffices?\b|(?:is|are) (?:enough|sufficient)\b)|^\s*(?:models? )?(?:are|is) (?:the only|all (?:that|we))"
 )
 _ALONE = re.compile(r"(?:^|[.;:!?]\s+)(?:a |an )?(?:\d+[\s-]+layers?[\s-]+)?(?:deep |small |big |simple )?$")
 _AFTER_MUST = re.compile(

@@ -34,13 +34,15 @@ _FIRM_NEXT = re.compile(r"\s*(?:\bor\b|\bvs\b\.?|\bversus\b)\s*")
 # Words that follow such a cue without being a class: "sorted fast and well", "yes or no", "of mine or yours".
 _NO_CLASS = frozenset(
     """
-    fast good well quickly accurately possible soon small cheap train test validation yes no true false not better worse
-    more less likely accurate simple slow large big cpu gpu mine yours ours theirs time today tomorrow next less fewer
-    correct wrong late early high low ready available known unknown fine ok okay necessary needed important accuracy
+    fast well quickly accurately possible soon small cheap train test validation yes no true false not better worse
+    more less likely accurate simple slow cpu gpu mine yours ours theirs time today tomorrow next less fewer
+    ready available known unknown fine ok okay necessary needed important accuracy
     auc auroc rmse mae f1 precision recall metric minutes hours seconds mb kb training inference prediction model
     everything nothing something anything both neither one two numeric categorical text binary multiclass
     """.split()  # noqa: SIM905
 )
+_LETTERS = re.compile(r"[a-z](?:\s*,\s*[a-z])*\s*(?:,\s*)?(?:and|or)\s+[a-z]\b(?!\s?[a-z])")
+_LETTER = re.compile(r"\b[a-z]\b")
 _MOST_CLASSES = 30
 
 
@@ -54,7 +56,7 @@ def named_classes(sentence: Sentence, *, names: Collection[str] = ()) -> Finding
     columns = {name.lower() for name in names} | {name.lower().replace("_", " ") for name in names}
     for place, begin in enumerate(_LIST_BEGINS):
         for cue in begin.finditer(sentence.clean):
-            items = list(_items(sentence.clean, cue.end()))
+            items = list(_items(sentence.clean, cue.end())) or _letters(sentence.clean, cue.end())
             loose = place >= len(_LIST_BEGINS) - 2
             if loose and not _is_firm(sentence.clean, items):
                 continue
@@ -85,6 +87,7 @@ def task_of_classes(found: Finding) -> Finding:
 def _items(text: str, at: int) -> Iterator[tuple[int, int]]:
     """Iterate over the spans of a list that begins here; the last one is cut where its words run on."""
     single = first_item = True
+    ended = False
     while item := _ITEM.match(text, at):
         start, end = item.span("w")
         after = (_FIRST_NEXT if first_item else _NEXT).match(text, item.end())
@@ -96,7 +99,16 @@ def _items(text: str, at: int) -> Iterator[tuple[int, int]]:
         yield start, end
         if after is None:
             return
+        if ended:
+            return
+        ended = bool(re.search(r"[a-z]", after[0]))  # an "and" or "or" stands before the last one
         at = after.end()
+
+
+def _letters(text: str, at: int) -> list[tuple[int, int]]:
+    """Return the spans of a list of single letters: "A, B, C or D"."""
+    match = _LETTERS.match(text, at)
+    return [(at + i, at + i + 1) for i in range(len(match[0])) if _LETTER.match(text, at + i)] if match else []
 
 
 def _is_firm(text: str, items: list[tuple[int, int]]) -> bool:

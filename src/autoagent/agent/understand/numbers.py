@@ -75,12 +75,13 @@ _PART_OF = re.compile(
 )
 _PARTS = {"half": "50", "third": "33.333333", "quarter": "25", "fifth": "20", "tenth": "10"}
 _COUPLE = re.compile(r"\b(?:a\s+)?couple(?:\s+of)?\s+(?=[a-z])")
+_COMING = re.compile(r"\b(\d+)\s+(next|coming|following)\s+(hours?|days?|weeks?|months?|quarters?|years?|steps?)\b")
 _ARTICLE = re.compile(
     r"\b(?:an?|one)\s+(?:single\s+)?(?=(?:hour|hr|minute|min|second|sec|day|week|month|year|gigabyte|gig|megabyte|meg|mb|gb"
     r"|kilobyte|dollar|buck|cent|million|thousand|hundred|dozen|percent)s?\b)|\b(?:one|a single)\s+(?=(?:gpu|core|cpu core|cpu thread|false (?:alarm|alert|positive)|nvidia|a100|h100|v100|rtx|gtx|t4|l4)s?\b)"
 )
 _RATE_BEFORE = re.compile(
-    r"(?:alarms?|alerts?|positives?|times|once|twice|predictions?|requests?|rows|calls|queries|images)\s*$"
+    r"(?:alarms?|alerts?|positives?|times|once|twice|predictions?|requests?|rows|calls|queries|images|\b\d+\s+(?!trials|cores|folds|dollars|cents|megs|bucks|layers|configs|configurations|minutes|hours|seconds|days|weeks|months|years)[a-z]{3,}s)\s*$"
 )
 _FRACTION = {"half": 0.5, "quarter": 0.25, "½": 0.5, "¼": 0.25, "¾": 0.75}
 
@@ -101,6 +102,7 @@ def write_in_digits(sentence: Sentence) -> Sentence:
         (_PART_OF, lambda m: f"{_PARTS[m[1] or 'half']}% "),
         (_HALF_FRACTIONS, _read_fraction),
         (_COUPLE, lambda m: "2 "),
+        (_COMING, lambda m: f"{m[2]} {m[1]} {m[3]}"),
         (_SUFFIX, lambda m: plain(float(m[1]) * 1000)),
     ):
         sentence = sentence.replace(pattern, new)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from autoagent.agent.spec import Question, TaskSpec, Understanding, Value
 from autoagent.agent.understand.columns import find_mentions, read_columns, read_path
@@ -22,6 +23,7 @@ from autoagent.agent.understand.spelling import mend_spelling
 from autoagent.agent.understand.split import read_horizon, read_split
 from autoagent.agent.understand.task import classifies, fits_metric, read_task, task_of_metric
 
+_CALLS = re.compile(r"\b(?:latency|inference|prediction|per (?:row|call|request|sample|reading)|respon\w+|answers?)\b")
 MAX_CHARACTERS = 20_000  # a request is a sentence or a page, not a book; the rest is left unread and said
 
 
@@ -59,6 +61,7 @@ def read_fields(sentence: Sentence, evidence: DataEvidence) -> Fields:
         *facts,
         *_counted(columns, facts, sentence, evidence),
         *metric,
+        *_ordered_by(sentence, columns, evidence),
         *_split(sentence, columns, ranks=any(found.value == "ranking" for found in task)),
         *_horizon(sentence, task),
     ]
@@ -66,7 +69,7 @@ def read_fields(sentence: Sentence, evidence: DataEvidence) -> Fields:
     findings += read_bits(sentence)
     edges = [(found.start, found.end) for found in findings if found.key not in ("task_type", "data.time_key")]
     findings += read_limits(sentence, edges=edges)
-    return merge(sentence, _reconcile(findings))
+    return merge(sentence, _reconcile(_several_targets(findings), speaks_of_calls=bool(_CALLS.search(sentence.clean))))
 
 
 def read_rules(text: str, *, evidence: DataEvidence | None = None) -> Understanding:
@@ -85,7 +88,12 @@ def conclude(
     if language:
         values["language"], words["language"] = language, text[:80]
     inferred = _conclude_task(sentence, values, words, dict(fields.inferred), evidence)
-    verdict = judge(sentence, Fields(values, words, fields.conflicts, inferred), default_target=evidence.default_target)
+    verdict = judge(
+        sentence,
+        Fields(values, words, fields.conflicts, inferred),
+        default_target=evidence.default_target,
+        has_table=bool(evidence.columns),
+    )
     _judge_data(values, verdict, evidence)
     if language and foreign_is_open:
         verdict.ask("language")
@@ -132,6 +140,17 @@ def _counted(columns: list[Finding], facts: list[Finding], sentence: Sentence, e
     return [counted] if counted is not None else []
 
 
+def _ordered_by(sentence: Sentence, columns: list[Finding], evidence: DataEvidence) -> list[Finding]:
+    """Find the column of time that a split by time names without a word for its part, if there is one only."""
+    taken = {name for found in columns for name in (found.value if isinstance(found.value, list) else [found.value])}
+    by_time = any(found.key == "split.kind" and found.value == "time" for found in read_split(sentence))
+    if not by_time or any(found.key == "data.time_key" for found in columns):
+        return []
+    dates = {column.name for column in evidence.columns if column.is_date}
+    named = [m for m in find_mentions(sentence, evidence.names) if m.name in dates and m.name not in taken]
+    return [Finding("data.time_key", m.name, m.start, m.end) for m in named[:1] if len({m.name for m in named}) == 1]
+
+
 def _split(sentence: Sentence, columns: list[Finding], *, ranks: bool) -> list[Finding]:
     found = list(read_split(sentence))
     keys = {finding.key: finding for finding in columns if not (ranks and finding.key == "data.group_key")}
@@ -152,13 +171,32 @@ def _forecasts(task: list[Finding]) -> bool:
     return bool(task) and task[0].value in SERIES_TASKS
 
 
-def _reconcile(findings: list[Finding]) -> list[Finding]:
+def _delay(found: Finding) -> Finding:
+    """Take the time to answer as the time to notice, where odd behaviour is to be noticed."""
+    return replace(found, key="constraints.detection_delay_ms") if found.key == "constraints.latency_ms" else found
+
+
+def _several_targets(findings: list[Finding]) -> list[Finding]:
+    """Let several targets of one regression say that it has several."""
+    target = next((found for found in findings if found.key == "data.target"), None)
+    task = next((found for found in findings if found.key == "task_type"), None)
+    if target is None or not isinstance(target.value, list) or (task is not None and task.value != "regression"):
+        return findings
+    if task is not None and not task.reason:
+        return findings
+    several = Finding(
+        "task_type", "multi_target_regression", target.start, target.end, f"{len(target.value)} targets are named"
+    )
+    return [several, *(found for found in findings if found is not task)]
+
+
+def _reconcile(findings: list[Finding], *, speaks_of_calls: bool = False) -> list[Finding]:
     """Drop what two readers took from the same words: the more specific one keeps them."""
     keys = {finding.key for finding in findings}
     task = next((finding.value for finding in findings if finding.key == "task_type"), None)
     drop: set[str] = set()
     if task == "clustering":
-        drop.add("data.n_classes")
+        drop |= {"data.n_classes", "data.target"}
     else:
         drop.add("data.n_clusters")
     if task == "multilabel_classification":
@@ -166,7 +204,8 @@ def _reconcile(findings: list[Finding]) -> list[Finding]:
     elif "data.n_classes" in keys:
         drop.add("data.n_labels")
     reach = next((found for found in findings if found.key == "metric.threshold"), None)
-    return [found for found in findings if found.key not in drop and not _inside(found, reach)]
+    kept = [found for found in findings if found.key not in drop and not _inside(found, reach)]
+    return [_delay(found) for found in kept] if task == "anomaly_detection" and not speaks_of_calls else kept
 
 
 def _inside(found: Finding, reach: Finding | None) -> bool:

@@ -14,7 +14,7 @@ from autoagent.agent.understand.target import LIST
 SERIES_TASKS = ("forecasting", "quantile_forecasting")
 _TIMELY = re.compile(r"date|time|stamp|year|month|week|day|hour|^ts$")
 _EACH = re.compile(
-    r"(?:\b(?:for|of|in|at)\s+(?:each|every|all|all the|any)|\bper|\bby|\beach|\bevery)\s+(?:single\s+)?\"?$"
+    r"(?:\b(?:for|of|in|at)\s+(?:each|every|all|any)(?:\s+(?:of\s+)?(?:the|our|my|these|those))?(?:\s+(?P<n>\d+))?(?:\s+(?!next\b|coming\b|following\b|days?\b|hours?\b|weeks?\b|months?\b)\w+)?|\bper|\bby|\beach|\bevery|\bone for each)\s+(?:single\s+)?\"?$"
 )
 _EACH_UNKNOWN = re.compile(r"(?:\bper|\bfor (?:each|every))\s+(?:single\s+)?([a-z]\w*_\w+)")
 _AMOUNT_OF = re.compile(r"\b(?:next|coming|following)\s+(?:\d+\s+)?\w+\s+(?:of|for)\s+(?:the\s+|our\s+|my\s+)?\"?$")
@@ -54,6 +54,10 @@ def read_series_words(sentence: Sentence, names: Sequence[str] = ()) -> Iterator
     ):
         if chosen:
             yield Finding(key, list(dict.fromkeys(m.name for m in chosen)), chosen[0].start, chosen[-1].end)
+    keys = _keys(sentence, mentions)
+    counted = _EACH.search(sentence.before(keys[0].start)) if keys else None
+    if counted and counted["n"]:
+        yield Finding("data.n_series", int(counted["n"]), keys[0].start, keys[0].end)
     target = next((m for m in mentions if _AMOUNT_OF.search(sentence.before(m.start))), None)
     if target is not None:
         yield Finding("data.target", target.name, target.start, target.end)

@@ -19,11 +19,13 @@ _KINDS = tuple(
         ("group", r"\bstraddl\w+|\bin both (?:parts|sides|sets|halves)\b|\bon (?:the same|1|one) side\b|\bacross the split\b|\bin both (?:the )?train\w* and"),
         ("time", r"\btrain\w*\b[^.;]{0,40}?\b(?:before|until|up to|through|till)\b[^.;]{0,60}\b(?:test|check|evaluat|validat|measur|score)\w*\b[^.;]{0,40}\b(?:after(?:wards)?|later|since|from then|on the rest|\d{4}|what (?:came|comes|follows))\b|\b(?:time[\s-](?:based|ordered|aware)?[\s-]?split\w*|chronological\w*|temporal (?:split|order|validation)|split (?:it |the data )?(?:by|in|on|along) (?:time|date|year)|time[\s-](?:based|ordered) (?:validation|test|hold-?out)|in time order|train\w* on (?:the )?(?:past|older|earlier|first \d* ?(?:years?|months?|weeks?))|train on everything before|test on the (?:most recent|latest|newest)|never (?:train|look) (?:on|at|into) the future|respect(?:ing)? time|past to future)\b"),
         ("stratified", r"\bstratif\w+\b"),
-        ("kfold", r"\b(?:\d+[\s-]?fold|k-?fold|cross[\s-]?validat\w+|leave[\s-]one[\s-]out)\b"),
+        ("kfold", r"\b(?:\d+[\s-]?fold|k-?fold|cross[\s-]?validat\w+|cv (?:with|using|of|on|in) \d+|folds?\s*[=:]?\s*\d+|leave[\s-]one[\s-]out)\b"),
         ("random", r"\brandom(?:ly)?[\s-](?:split|hold-?out|train|test|sample[d]? test|divided?|shuffl\w+)|\bsplit (?:it |the data )?(?:at )?random(?:ly)?\b|\bshuffled? split\b"),
     )
 )  # fmt: skip
-_K = re.compile(r"\b(\d+)[\s-]?fold\b|\bk\s*=\s*(\d+)\b|\b(\d+) (?:cv )?folds\b")
+_K = re.compile(
+    r"\b(\d+)[\s-]?fold\b|\bk\s*=\s*(\d+)\b|\b(?:cv[\s_-])?folds?\s*[=:]?\s*(\d+)\b|\b(\d+) (?:cv )?folds\b"
+)
 _NO = re.compile(
     r"\b(?:no|not|never|don't|do not|without|instead of|isn't|rather than)\s+(?:a |an |use |using |do |be |any )*$"
 )
@@ -35,7 +37,7 @@ _TESTING = re.compile(
 )
 _SHARE = re.compile(rf"(?<![\w.])({NUM})\s?(?:%|percent|per cent)(?:\s+of (?:the )?(?:data|rows|records|samples|it))?")
 _HELD_BEFORE = re.compile(
-    r"\b(?:hold(?:ing)?[\s-]?out|held[\s-]?out|hold(?:ing)? back|keep back|put aside|lock away|spare|reserve|keep|set aside|withhold|test (?:on|with|size|set|split|fraction)|leave)"
+    r"\b(?:hold(?:ing)?[\s-]?out|held[\s-]?out|hold(?:ing)? back|keep back|put aside|lock away|spare|reserve|keep|set aside|withhold|test (?:on|with|size|set|split|fraction|share|part|portion|ratio|rows)|leave)"
     r"\b[^,]{0,18}$"
 )
 _HELD_AFTER = re.compile(
@@ -51,7 +53,13 @@ _AHEAD = re.compile(
     rf"|\bhorizon(?: of| is|:| =)?\s*({NUM})\s*({_UNIT}|steps?|periods|time steps)?|\b(?:next|coming|following)\s+({_UNIT[:-1]}))(?!\w)(?! \d)"
 )
 _CONTEXT = re.compile(
-    rf"\b(?:context(?: length| window)?|look-?back|lookback window|history|input window|using the (?:last|past|previous)|from the (?:last|past|previous)|given the (?:last|past|previous))(?: of| is|:| =)?\s*({NUM})\s*(?:{_UNIT}|steps?|points|values|observations)"
+    rf"\b(?:context(?: length| window)?|look-?back|lookback window|history|input window|using the (?:last|past|previous)|given the (?:last|past|previous))(?: of| is|:| =)?\s*({NUM})\s*(?:{_UNIT}|steps?|points|values|observations)"
+)
+_STEPS_SET = re.compile(
+    r"\b(?:pred(?:iction)?|forecast|output|target|future)_(?:seq(?:uence)?_)?(?:len(?:gth)?|steps|horizon|window|size)\s*[=:]\s*(\d+)"
+)
+_CONTEXT_SET = re.compile(
+    r"\b(?:input|context|history|past|encoder|look_?back)_?(?:seq(?:uence)?_)?(?:len(?:gth)?|steps|window|size)?\s*[=:]\s*(\d+)"
 )
 _FREQ = re.compile(
     r"\b(hourly|daily|weekly|monthly|quarterly|yearly|annual|minutely)\b(?!\s+(?:budget|report|llm|cost|meeting))"
@@ -121,7 +129,9 @@ def read_horizon(sentence: Sentence) -> Iterator[Finding]:
         yield Finding("horizon.steps", int(float(number)), *match.span())
         if unit and not unit.startswith(("step", "period", "time", "point")):
             yield Finding("horizon.freq", unit.removesuffix("s"), *match.span())
-    context = _CONTEXT.search(sentence.clean)
+    elif setting := _STEPS_SET.search(sentence.clean):
+        yield Finding("horizon.steps", int(setting[1]), *setting.span())
+    context = _CONTEXT.search(sentence.clean) or _CONTEXT_SET.search(sentence.clean)
     if context and _FORECASTS.search(sentence.clean):
         yield Finding("horizon.context", int(float(context[1])), *context.span())
     freq = _FREQ.search(sentence.clean)
@@ -135,4 +145,5 @@ def read_horizon(sentence: Sentence) -> Iterator[Finding]:
     every = _EVERY.search(sentence.clean)
     if every:
         number, unit = (every[1] or every[3]), (every[2] or every[4]).removesuffix("s")
-        yield Finding("data.freq", f"{number} {unit}", *every.span())
+        one = float(number) == 1 and unit in _FREQ_OF
+        yield Finding("data.freq", _FREQ_OF[unit] if one else f"{number} {unit}", *every.span())

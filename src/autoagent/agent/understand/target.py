@@ -15,7 +15,7 @@ PREDICT = (
     r"(?:predict(?:s|ing)?|classify(?:ing)?|estimat(?:e|es|ing)|forecast(?:s|ing)?|model(?:l?ing)?(?= the)|regress(?:ing)?|guess(?:ing)?|target(?: column| variable)?(?: is| =|:| called| named)?"
     r"|label(?: column)?(?: is| =|:| called| named)|outcome(?: column)?(?: is| =|:)|dependent variable(?: is)?|predictions? (?:of|for)|(?:model|classifier|regressor|predictor) (?:for|of)|response(?: variable)?(?: is| =|:)|y\s*=|the answer is in|labels? (?:are|is) in|determine|explain|prognosticate|(?:predict|tell|give|find|say)s?\s+(?:me|us|for me|for us)|of interest is|(?:predicted|forecast|estimated|modell?ed|explained|learned|learnt) (?:is|are|here is)|(?:to predict|to forecast|to estimate|to model) (?:is|=|:)|(?:field|column|box|cell|value) to (?:fill|predict|guess|estimate|forecast|model)(?: in)?(?: is| =|:)?|(?:thing|column|variable|value|one|what) (?:that )?(?:we|i|they) (?:want|need|care about|care for|are after|am after|are interested in|am interested in)(?: here)? is|what (?:we're|i'm|we are|i am) (?:after|interested in|looking for) is|make (?:a )?\w+ (?:of|for)|class of)"
 )
-ARTICLES = r"(?:\s+(?:the|a|an|our|my|each|every|whether|if|columns?|fields?|features?|variables?|called|named|value|values|of|is|customer|customers|in|someone|somebody|people|patients?|users?|they|will|be|gets?|has|have|who|which|house|their|his|her))*[\s:=]*\"?"
+ARTICLES = r"(?:\s+(?:the|a|an|our|my|each|every|whether|if|columns?|fields?|features?|variables?|called|named|value|values|of|is|are|was|were|customer|customers|in|someone|somebody|people|patients?|users?|they|it|he|she|you|person|member|client|will|would|be|gets?|has|have|likely|unlikely|prone|to|going|about|develop|suffers?|experiences?|shows?|there|one|who|which|house|their|his|her))*[\s:=\[({]*\"?"
 GENERIC = frozenset(
     [
         "it",
@@ -150,7 +150,7 @@ _NOUN = r"(?:column|field|variable|target|label)"
 _KNOWN: tuple[tuple[str, str], ...] = (
     (rf"(?<!\w){PREDICT}{ARTICLES}", r""),
     (rf"\b(?:{_NOUN}s?(?: {_NOUN})?|answer|truth|outcome)(?:\s+(?:is|are|named|called|in|the|lives|sits|stands|found|stored|under|comes|from))*\s*[:=]?\s*\"?", r""),
-    (r"", rf"\"?\s*(?:\w+\s+)?(?:column|field)\b|\"?\s+(?:is|as|be|should be)\s+(?:the|our|my)\s+(?:{_NOUN}|response|outcome)"),
+    (r"", rf"\"?\s*(?:\w+\s+)?(?:column|field)\b|\"?\s+(?:is|as|be|should be)\s+(?:the|our|my)\s+(?:{_NOUN}|response|outcome|dependent|(?:thing|one|quantity|number|value|figure) (?:to (?:predict|forecast|estimate)|of interest|we|i|that))"),
     (rf"(?<!\w){PREDICT}(?:\s+(?!{_STOP}\b)[\w'-]+){{1,6}}\s+[\"(]?", r""),
     (r"\b(?:classification|regression|classifier|regressor|model|detection|detector|mistakes?|errors?|predictor)(?:\s+(?:task|problem))?\s+(?:of|on|for|in)\s+(?:the\s+|our\s+|my\s+)?\"?", r""),
     (r"\b(?:mae|mse|rmse|rmsle|mape|r2|f1|auc|auroc|accuracy|loss|score|regress)\s+(?:on|of|for)\s+(?:the\s+)?\"?", r""),
@@ -165,12 +165,14 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (r"", r"\"?\s+(?:(?:to |must |should |can )?be |being )?(?:predicted|estimated|foreseen|forecast|modell?ed|guessed|explained|classified)\b"),
     (r"\b(?:which|what|find out which)\s+\w+\s+(?:are|is|will be|get|have)\s+\"?", r""),
     (r"\b(?:ascertain|foresee|picks?|chooses?|selects?|assigns?|trying|understand|learn|guessing|(?:can|could) you do)\s+(?:the\s+)?\"?", r""),
+    (r"", r"\"?\s*(?:&|and|,)\s*\"?[\w ]{1,30}\"?\s+(?:together|jointly|at once|simultaneously|at the same time)\b"),
     (r"\b(?:that's|that is|this is|it's|it is|namely|meaning|answer is|truth is)\s+(?:in\s+)?(?:the\s+)?(?:column\s+|field\s+)?\"?", r""),
     (r"\b(?:interested in|care about|interest(?: here)? is|after|want(?: to know)?|need|matters|looking for|goal is|aim is|guess(?:es|ing)?|about|out of|result on|focus on|work on|best|hardest|shot|effort|efforts|job|well|going|model)(?:\s+(?:is|are|the|on|at|in|for|of|about|with|to|a|an|value|column|field|my|our))*\s+\"?", r""),
     (r"\b(?:on|for|of|at|about|regarding)\s+(?:the\s+|our\s+|my\s+)?\"?", r"\"?\s*(?:$|[.;,?!)]|(?:and|with|within|in|under|using|by|at|from|is|as|without)\b)"),
     (r"(?:^|[.;!?(:]\s*)(?:the\s+)?\"?", r"\"?\s+(?:by|with|via|using|within|under|at)\b"),
 )  # fmt: skip
 _KNOWN_PATTERNS = tuple((re.compile(rf"{before}\s*$"), re.compile(after)) for before, after in _KNOWN)
+_FIRM_PATTERNS = (_KNOWN_PATTERNS[0], _KNOWN_PATTERNS[1], _KNOWN_PATTERNS[3])
 _PLACES = frozenset(
     [
         "last",
@@ -221,9 +223,15 @@ _UNKNOWN: tuple[tuple[re.Pattern[str], bool], ...] = tuple(
 )  # fmt: skip
 
 
-def known_target(sentence: Sentence, mentions: Sequence[Mention]) -> list[Mention]:
-    """Return the mention that the clearest words lead to, with those that are listed beside it."""
-    for before, after in _KNOWN_PATTERNS:
+def known_target(sentence: Sentence, mentions: Sequence[Mention], *, loosely: bool = True) -> list[Mention]:
+    """Return the mention that the clearest words lead to, with those that are listed beside it.
+
+    Args:
+        sentence: cleaned.
+        mentions: the columns that may be the target, in the sentence's order.
+        loosely: whether words that lead to a target only now and then count too.
+    """
+    for before, after in _KNOWN_PATTERNS if loosely else _FIRM_PATTERNS:
         for i, mention in enumerate(mentions):
             led = before.search(sentence.clean[max(0, mention.start - 90) : mention.start])
             if led and after.match(sentence.clean[mention.end :]):

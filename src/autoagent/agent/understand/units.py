@@ -65,6 +65,7 @@ class Quantity:
         unit: as written, singular.
         start: where it begins in the cleaned text.
         end: where it ends.
+        hyphened: a hyphen joins the number to its unit: "90-minute".
     """
 
     dimension: Dimension
@@ -72,6 +73,7 @@ class Quantity:
     unit: str
     start: int
     end: int
+    hyphened: bool = False
 
 
 def quantities(sentence: Sentence) -> Iterator[Quantity]:
@@ -112,7 +114,8 @@ def _durations(sentence: Sentence) -> Iterator[Quantity]:
             continue
         if match["n2"] and _SECONDS[_singular(match["u2"])] < _SECONDS[unit]:
             value, end = value + float(match["n2"]) * _SECONDS[_singular(match["u2"])], match.end()
-        yield Quantity("duration_s", value, unit, match.start(), end)
+        hyphened = "-" in sentence.clean[match.end("n") : match.start("u")]
+        yield Quantity("duration_s", value, unit, match.start(), end, hyphened)
 
 
 def _singular(unit: str) -> str:
