@@ -120,9 +120,7 @@ class Verdict:
             self.questions[key] = text or _QUESTIONS.get(key, f"What should {key} be?")
 
 
-def judge(
-    sentence: Sentence, fields: Fields, *, default_target: str | None = None, has_table: bool = False
-) -> Verdict:
+def judge(sentence: Sentence, fields: Fields, *, default_target: str | None = None, has_table: bool = False) -> Verdict:
     """Find what contradicts itself, what cannot be, and what is missing.
 
     Args:
