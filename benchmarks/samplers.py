@@ -2,6 +2,7 @@
 
     python benchmarks/samplers.py run --systems random tpe ours --seeds 10 --out samplers.jsonl
     python benchmarks/samplers.py table --out samplers.jsonl
+    python benchmarks/samplers.py tasks --out samplers.jsonl --against tpe       # won, tied and lost, and each task
     python benchmarks/samplers.py overhead
     python benchmarks/samplers.py long
 
@@ -207,6 +208,24 @@ def show(arguments: argparse.Namespace) -> None:
             print(f"| {arguments.against} - {name} |", " | ".join(cells), "|")
 
 
+def by_task(arguments: argparse.Namespace) -> None:
+    """Print how many pairs of task and seed ours won, tied and lost, and each task's means, losses marked."""
+    curves = {
+        (row["task"], row["seed"], row["system"]): np.minimum.accumulate(row["regret"]) for row in read(arguments.out)
+    }
+    pairs = sorted(_runs(curves, "ours") & _runs(curves, arguments.against))
+    for n in AT:
+        gaps = np.array([curves[(*pair, "ours")][n - 1] - curves[(*pair, arguments.against)][n - 1] for pair in pairs])
+        print(f"@{n}: won {(gaps < -1e-9).sum()}, tied {(abs(gaps) <= 1e-9).sum()}, lost {(gaps > 1e-9).sum()}")
+    for task in sorted({task for task, _ in pairs}):
+        mine = [pair for pair in pairs if pair[0] == task]
+        cells = []
+        for n in AT:
+            ours, other = (mean_regret(curves, mine, name, n) for name in ("ours", arguments.against))
+            cells.append(f"{'**' if ours > other else ''}{ours:.3f} / {other:.3f}{'**' if ours > other else ''}")
+        print(f"| {task} |", " | ".join(cells), "|")
+
+
 def mean_regret(curves: Mapping[Any, Any], pairs: Sequence[tuple[str, int]], name: str, at: int) -> float:
     """Return the mean over tasks of the mean over seeds."""
     tasks = sorted({task for task, _ in pairs})
@@ -289,7 +308,7 @@ def _filled(sampler: BaseSampler, count: int) -> optuna.Study:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["run", "table", "overhead", "long"])
+    parser.add_argument("command", choices=["run", "table", "tasks", "overhead", "long"])
     parser.add_argument("--systems", nargs="*", default=[])
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first", type=int, default=0)
@@ -300,7 +319,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("samplers.jsonl"))
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    {"run": run, "table": show, "overhead": overhead, "long": long}[arguments.command](arguments)
+    {"run": run, "table": show, "tasks": by_task, "overhead": overhead, "long": long}[arguments.command](arguments)
 
 
 def _runs(curves: Mapping[Any, Any], name: str) -> set[tuple[str, int]]:

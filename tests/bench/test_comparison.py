@@ -210,6 +210,16 @@ def test_every_sampler_that_can_ask_a_model_runs_with_one_open_and_in_disguise(t
     assert all(record.cost.llm_calls for record in records if record.arm.startswith("agent_sampler"))
 
 
+def test_a_model_that_says_nothing_leaves_the_agents_sampler_as_it_is_without_one(tmp_path: Path) -> None:
+    silent = replace(read_arm("agent_sampler", llm=f"python:{HERE}:proposing_model"), name="silent")
+    run_comparison(comparison(("hartmann6",), [read_arm("agent_sampler"), silent], seeds=2), tmp_path)
+    records = Standing(tmp_path).records
+    for seed in range(2):
+        alone, asked = (records[("hartmann6", name, seed)] for name in ("agent_sampler", "silent"))
+        assert asked.cost.llm_calls > 0
+        assert [step.loss for step in asked.steps] == [step.loss for step in alone.steps]
+
+
 def test_validation_of_a_few_rows_tells_nothing_apart(tmp_path: Path) -> None:
     run_comparison(comparison(("knn_iris",), [read_arm("random"), read_arm("qmc")], seeds=3), tmp_path)
     (row,) = Standing(tmp_path).adequacy()

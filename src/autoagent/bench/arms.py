@@ -81,7 +81,10 @@ def with_controls(arms: list[Arm]) -> list[Arm]:
 
 
 def build_sampler(arm: Arm, benchmark: Benchmark, seed: int, llm: LLM | None) -> BaseSampler:
-    """Build an arm's sampler, with space, context and model where it takes them."""
+    """Build an arm's sampler, with space, context and model where it takes them.
+
+    Defaults of the space are for the model alone to read: an arm with a model differs from the one without it by that.
+    """
     build = _built(arm.sampler)
     takes = inspect.signature(build).parameters
     disguise = Disguise(seed=seed)
@@ -92,6 +95,7 @@ def build_sampler(arm: Arm, benchmark: Benchmark, seed: int, llm: LLM | None) ->
         "space": disguise.space(known) if arm.disguised else known,
         "context": disguise.context(context) if arm.disguised else context,
         "llm": llm,
+        "defaults": {},
     }
     given = {name: value for name, value in offered.items() if name in takes and value is not None and arm.llm}
     return build(seed=seed, **given, **arm.options)
