@@ -114,6 +114,25 @@ def test_a_fault_of_the_model_leaves_the_trial_to_the_surrogate() -> None:
     assert asked.numbers
 
 
+def test_threads_take_turns_and_one_question_is_under_way_at_a_time() -> None:
+    at_once, most = [0], [0]
+    lock = threading.Lock()
+
+    def asked(context: Context, observations: Sequence[Observation], count: int) -> list[Mapping[str, Any]]:
+        with lock:
+            at_once[0] += 1
+            most[0] = max(most[0], at_once[0])
+        answer = [{"x": float(context.number)}]
+        with lock:
+            at_once[0] -= 1
+        return answer
+
+    study = optuna.create_study(sampler=AgentSampler(seed=0, llm=Prefetched(asked)))
+    study.optimize(lambda trial: trial.suggest_float("x", 0.0, 100.0), n_trials=24, n_jobs=4)
+    assert len(study.trials) == 24
+    assert most == [1]
+
+
 def test_a_copy_asks_for_itself() -> None:
     ahead = Prefetched(_fixed)
     assert list(ahead(at(1), [], 1)) == [{"x": 1.0}]

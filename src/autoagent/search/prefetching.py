@@ -36,22 +36,37 @@ class Prefetched:
         self._proposals = proposals
         self._patience_s = patience_s
         self._coming: Future[Answer] | None = None
+        self._lock = threading.Lock()
 
     def __call__(self, context: Context, observations: Sequence[Observation], count: int) -> Answer:
-        """Return the configurations of the question before, or of this one where there was none."""
-        patience = self._patience_s if self._coming is not None else None
-        self._coming = coming = self._coming or self._ask(context, observations, count)
-        wait([coming], timeout=patience)
-        if not coming.done():
+        """Return the configurations of the question before, or of this one where there was none.
+
+        Threads that call at once take turns; one that has waited for its patience returns nothing.
+        """
+        if not self._lock.acquire(timeout=-1 if self._patience_s is None else self._patience_s):
             return ()
-        self._coming = None
-        answer = coming.result()
-        self._coming = self._ask(context, observations, count)
-        return answer
+        try:
+            patience = self._patience_s if self._coming is not None else None
+            self._coming = coming = self._coming or self._ask(context, observations, count)
+            wait([coming], timeout=patience)
+            if not coming.done():
+                return ()
+            self._coming = None
+            answer = coming.result()
+            self._coming = self._ask(context, observations, count)
+            return answer
+        finally:
+            self._lock.release()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the answer under way: a copy in another process asks for its own."""
-        return self.__dict__ | {"_coming": None}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_coming", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Begin without an answer under way."""
+        self.__dict__.update(state)
+        self._coming = None
+        self._lock = threading.Lock()
 
     def _ask(self, context: Context, observations: Sequence[Observation], count: int) -> Future[Answer]:
         answer: Future[Answer] = Future()
