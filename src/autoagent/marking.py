@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING or __package__:
     from autoagent.inference import Cells, InputError, Model, image_column, open_image, read_rows
-    from autoagent.structured import decode_joints, decode_masks
+    from autoagent.structured import decode_boxes, decode_joints, decode_masks
 else:  # alone in the delivered folder
     from inference import Cells, InputError, Model, image_column, open_image, read_rows
-    from structured import decode_joints, decode_masks
+    from structured import decode_boxes, decode_joints, decode_masks
 
 _AT_ONCE = 32  # images
 _COLOURS = ((0, 0, 0), (230, 60, 60), (60, 140, 230), (60, 180, 75), (245, 170, 40), (150, 80, 200), (70, 200, 200))
@@ -65,7 +65,7 @@ class Marker(Model):
         """Return what the maps of a network mark, as ``raw`` does."""
         if self.kind == "segmentation":
             return decode_masks(maps, int(self.structure["side"]))
-        return decode_joints(maps)
+        return decode_boxes(maps) if self.kind == "detection" else decode_joints(maps)
 
     def predict(self, frame: pd.DataFrame) -> NDArray[Any]:
         """Return ``(n,)`` objects, what is marked in each image, in its own pixels.

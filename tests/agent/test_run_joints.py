@@ -13,9 +13,9 @@ from autoagent.agent.api import Result
 from autoagent.agent.predicting import predict_file
 from autoagent.agent.request import read_request
 from autoagent.bench.shapes import JOINTS, SKELETON, write
-from autoagent.data.images.structures import read_structure
+from autoagent.data.images.structures import Wanted, read_structure
 from autoagent.data.readers import read_table
-from autoagent.errors import RequestError
+from autoagent.errors import DataError, RequestError
 from autoagent.serve.app import build_app
 
 REQUEST = "seven body joints, PCK"
@@ -90,4 +90,16 @@ def test_a_table_beside_the_images_is_read_where_no_labels_are_asked_for(tmp_pat
     rows = "\n".join(f"images/{place:04d}.png,{'ab'[place % 2]}" for place in range(12))
     (root / "kinds.csv").write_text(f"image,kind\n{rows}\n")
     assert read_table(root).targets is None
-    assert read_table(root, "keypoints").targets is not None
+    assert read_table(root, Wanted("keypoints")).targets is not None
+
+
+def test_the_named_file_of_labels_is_read(tmp_path: Path) -> None:
+    root = write(tmp_path / "x", "boxes", 12, 32, 0)
+    (root / "old.json").write_text((root / "labels.json").read_text().replace('"disc"', '"ring"'))
+    for name, wanted in (("old.json", "ring"), ("labels.json", "disc")):
+        table = read_request(f"object detection, COCO annotations in {name}, mAP", root)[1]
+        assert table is not None
+        assert table.targets is not None
+        assert wanted in table.targets.structure.classes
+    with pytest.raises(DataError, match=r"no file 'new.json' .* JSON files there: 'labels.json', 'old.json'"):
+        read_table(root, Wanted("detection", "new.json"))

@@ -15,6 +15,7 @@ _ENFORCED = frozenset(
         "data.classes",
         "data.n_classes",
         "data.n_keypoints",
+        "data.annotations",
         "data.series_keys",
         "data.features_known_future",
         "data.freq",
@@ -56,5 +57,6 @@ _ENFORCED = frozenset(
 def unenforced(spec: TaskSpec) -> list[str]:
     """Return a sentence for each stated field that this version understands and does not enforce."""
     flat = spec.stated()
-    loose = [key for key in flat if key not in _ENFORCED and key not in ("language", "outputs")]
+    kept = _ENFORCED | ({"data.annotation_format"} if flat.get("data.annotation_format") == "coco" else set())
+    loose = [key for key in flat if key not in kept and key not in ("language", "outputs")]
     return [f"{key} = {flat[key]!r} was understood and is not enforced by this version." for key in loose]

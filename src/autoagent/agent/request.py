@@ -13,6 +13,7 @@ from autoagent.agent.spec import Understanding
 from autoagent.agent.understand import DataEvidence, understand
 from autoagent.agent.understand.injection import Suspicion, suspicions
 from autoagent.agent.understand.resolve import wanted_structure
+from autoagent.data.images.structures import Wanted
 from autoagent.data.readers import read_table
 from autoagent.data.table import Table
 from autoagent.llm.ask import ask
@@ -54,11 +55,12 @@ def read_request(
     return understand(text, evidence=evidence, ask=bound), table, evidence
 
 
-def _wanted(text: str, data: str | Path | pd.DataFrame) -> str | None:
+def _wanted(text: str, data: str | Path | pd.DataFrame) -> Wanted:
     """Return which labels of images the sentence by itself means; a folder may hold several."""
     if isinstance(data, pd.DataFrame) or not Path(data).is_dir():
-        return None
-    return wanted_structure(understand(text, evidence=DataEvidence()).spec)
+        return Wanted()
+    spec = understand(text, evidence=DataEvidence()).spec
+    return Wanted(wanted_structure(spec), spec.data.annotations)
 
 
 def render_rows(understanding: Understanding) -> list[tuple[str, str, str]]:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from autoagent.data.delimited import read_delimited
 from autoagent.data.images.arrays import is_idx, is_image_array
-from autoagent.data.images.reading import read_beside, read_classes, read_folder, read_idx_pair, read_pairs
+from autoagent.data.images.reading import ANYTHING, read_beside, read_classes, read_folder, read_idx_pair, read_pairs
+from autoagent.data.images.structures import Wanted
 from autoagent.data.table import Table
 from autoagent.data.tidy import tidy
 from autoagent.errors import DataError
@@ -27,14 +28,14 @@ _MAX_CELL_BYTES = 16_000_000_000  # Parquet packs a repeated value into nothing;
 _COMPRESSED = (".gz", ".zip", ".bz2", ".xz", ".zst", ".7z", ".tar", ".tgz", ".rar")
 
 
-def read_table(source: str | Path | pd.DataFrame, wanted: str | None = None) -> Table:
+def read_table(source: str | Path | pd.DataFrame, wanted: Wanted = ANYTHING) -> Table:
     """Read a table.
 
     Args:
         source: a built-in name, a path (.csv .tsv .txt .parquet .jsonl .ndjson .xlsx .npz), a DataFrame, or images: a
             folder with a folder for each class or with labels beside the images, a table with a column of paths beside
             it, an .npz or IDX file.
-        wanted: "segmentation", "detection" or "keypoints", where the request says which labels of images are meant.
+        wanted: labels of images that the request means.
 
     Raises:
         DataError: the source does not exist, cannot be read, or holds no rows.
@@ -58,7 +59,7 @@ def read_table(source: str | Path | pd.DataFrame, wanted: str | None = None) -> 
     return read_beside(tidy(Table(frame, path.stem, text, tuple(repairs))), path.parent)
 
 
-def _images(path: Path, wanted: str | None) -> Table | None:
+def _images(path: Path, wanted: Wanted) -> Table | None:
     """Return the table of a folder or an array file of images; None where the path is neither."""
     try:
         is_file, is_folder = path.is_file(), path.is_dir()

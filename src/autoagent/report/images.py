@@ -60,6 +60,7 @@ class Part(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
     name: str
+    colour: str = Field("#000000", pattern="^#[0-9a-f]{6}$")
     count: str = ""
     what: str = ""
     value: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,20 @@ from autoagent.data.images.look import look, look_at_arrays, skipped
 from autoagent.data.images.marked import table_of_labels, table_of_masks
 from autoagent.data.images.masks import find_masks, masks_of_table, names_masks
 from autoagent.data.images.source import COLUMN, TARGET, ImageSource
+from autoagent.data.images.structures import Wanted
 from autoagent.data.table import Table
 from autoagent.errors import DataError
 from autoagent.inference import read_rows
 
+ANYTHING = Wanted()
 
-def read_folder(root: Path, wanted: str | None = None) -> Table | Path:
+
+def read_folder(root: Path, wanted: Wanted = ANYTHING) -> Table | Path:
     """Read a folder of images: boxes, joints or masks beside them, a folder for each class, IDX files, or their table.
 
     Args:
         root: the folder.
-        wanted: "segmentation", "detection" or "keypoints", which is looked for before a table.
+        wanted: labels that are looked for before a table.
 
     Returns:
         What it holds, or the path of a table that names the images.
@@ -41,22 +45,40 @@ def read_folder(root: Path, wanted: str | None = None) -> Table | Path:
         return read_idx_pair(root / (train or packed)[0])
     if not found.images:
         raise DataError(f"{str(root)!r} is a folder without images; give a table, or a folder with images in it")
-    if wanted is not None and (marked := _read_marked(root, found, wanted)) is not None:
+    if wanted != ANYTHING and (marked := _read_marked(root, found, wanted)) is not None:
         return marked
     if (table := table_beside(root, found)) is not None:
         return table
-    return _read_marked(root, found, None) or read_classes(root, found)
+    return _read_marked(root, found, ANYTHING) or read_classes(root, found)
 
 
-def _read_marked(root: Path, found: Found, wanted: str | None) -> Table | None:
+def _read_marked(root: Path, found: Found, wanted: Wanted) -> Table | None:
     """Return images with boxes, joints or masks, the wanted ones or what there is; None where there are none."""
     named = (root.name, str(root))
-    if wanted != "segmentation":
-        labelled = find_labels(root, found, next((kind for kind in TARGETS if kind == wanted), None))
+    if wanted.kind != "segmentation":
+        kind = next((kind for kind in TARGETS if kind == wanted.kind), None)
+        labelled = find_labels(root, _only(root, found, wanted.file), kind)
         if labelled is not None:
             return table_of_labels(labelled, root, named)
-    masked = find_masks(root, found) if wanted in (None, "segmentation") else None
+    masked = find_masks(root, found) if wanted.kind in (None, "segmentation") else None
     return None if masked is None else table_of_masks(masked, root, named)
+
+
+def _only(root: Path, found: Found, file: str | None) -> Found:
+    """Return the files of a folder without other label files than the named one.
+
+    Raises:
+        DataError: it is a JSON file that is not there.
+    """
+    if file is None or not file.lower().endswith(".json"):
+        return found
+    name = file.replace("\\", "/").removeprefix(f"{root.name}/")
+    kept = [one for one in found.others if not one.lower().endswith(".json") or one == name or one.endswith(f"/{name}")]
+    labels = [one for one in found.others if one.lower().endswith(".json")]
+    if not {*kept} & {*labels}:
+        there = ", ".join(map(repr, labels[:5])) or "none"
+        raise DataError(f"there is no file {file!r} in {str(root)!r}; JSON files there: {there}")
+    return replace(found, others=kept)
 
 
 def read_classes(root: Path, found: Found | None = None) -> Table:

@@ -98,6 +98,19 @@ class Structure(BaseModel):
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """Which labels of images a request means, where a folder may hold several.
+
+    Attributes:
+        kind: "segmentation", "detection" or "keypoints"; None where it says none of them.
+        file: name of the file that holds them; None where none is named.
+    """
+
+    kind: str | None = None
+    file: str | None = None
+
+
+@dataclass(frozen=True)
 class Targets:
     """The targets of a table of images.
 

@@ -137,7 +137,7 @@ def _draw_joints(draw: Any, marks: NDArray[Any], structure: Structure) -> None: 
             draw.line([points[a], points[b]], fill=(245, 170, 40), width=2)
     for place, (x, y) in enumerate(points):
         if seen[place]:
-            draw.ellipse([x - 3, y - 3, x + 3, y + 3], fill=colour_of(place % 6 + 1), outline=(255, 255, 255))
+            draw.ellipse([x - 3, y - 3, x + 3, y + 3], fill=colour_of(_colour(place)), outline=(255, 255, 255))
 
 
 def _png(image: Any) -> bytes:  # noqa: ANN401 - PIL has no types
@@ -151,7 +151,7 @@ def _masks_by_class(structure: Structure, truth: NDArray[Any], said: NDArray[Any
     counts = np.asarray(confusions(truth, said, len(structure.classes)).sum(axis=0))
     total = max(int(counts.sum()), 1)
     return [
-        _part(name, f"{counts[code].sum() / total:.1%} of pixels", "intersection over union", value)
+        _part(name, code, f"{counts[code].sum() / total:.1%} of pixels", "intersection over union", value)
         for code, (name, value) in enumerate(zip(structure.classes, class_ious(counts), strict=True))
     ]
 
@@ -162,7 +162,8 @@ def _boxes_by_class(structure: Structure, truth: NDArray[Any], said: NDArray[Any
     for code, name in enumerate(structure.classes):
         only = [np.where((marks[:, :, :1] == code), marks, -1.0) for marks in (truth, said)]
         count = int((truth[:, :, 0] == code).sum())
-        rows.append(_part(name, f"{count} boxes", "average precision at 0.5", _alone("map_50", only[0], only[1])))
+        found = _alone("map_50", only[0], only[1])
+        rows.append(_part(name, code + 1, f"{count} boxes", "average precision at 0.5", found))
     return rows
 
 
@@ -172,12 +173,24 @@ def _joints_by_name(structure: Structure, truth: NDArray[Any], said: NDArray[Any
     for place, name in enumerate(structure.joints):
         one = truth[:, place : place + 1]
         found = _alone("pck", one, said[:, place : place + 1])
-        rows.append(_part(name, f"marked in {int((one[:, 0, 2] > 0).sum())} images", "found", found))
+        rows.append(_part(name, _colour(place), f"marked in {int((one[:, 0, 2] > 0).sum())} images", "found", found))
     return rows
 
 
-def _part(name: str, count: str, what: str, value: float) -> dict[str, Any]:
-    return {"name": name, "count": count, "what": what, "value": float(value) if np.isfinite(value) else None}
+def _colour(joint: int) -> int:
+    """Return the code of the colour of a joint."""
+    return joint % 6 + 1
+
+
+def _part(name: str, code: int, count: str, what: str, value: float) -> dict[str, Any]:
+    colour = "#{:02x}{:02x}{:02x}".format(*colour_of(code))
+    return {
+        "name": name,
+        "colour": colour,
+        "count": count,
+        "what": what,
+        "value": float(value) if np.isfinite(value) else None,
+    }
 
 
 _PARTS: dict[str, Callable[[Structure, NDArray[Any], NDArray[Any]], list[dict[str, Any]]]] = {
