@@ -150,9 +150,10 @@ def test_an_archive_that_is_not_there_is_refused_and_one_that_says_nothing_says_
 
 def test_folders_of_images_are_other_data_where_they_share_no_class() -> None:
     def images(*classes: str) -> dict[str, Any]:
-        share = {name: 1.0 / len(classes) for name in classes}
+        share = dict.fromkeys(classes, 1.0 / max(len(classes), 1))
         return card(900, 1, task="multiclass", names="image") | {"image_side": 32, "target_summary": share}
 
     assert is_same(images("rose", "tulip", "daisy"), images("rose", "tulip"))
     assert not is_same(images("rose", "tulip", "daisy"), images("cat", "dog", "cow"))
+    assert is_same(images(), images("cat", "dog", "cow"))  # nothing is known of the classes: not taken for other data
     assert distance(images("rose", "tulip", "daisy"), images("cat", "dog", "cow")) == 0.0

@@ -142,8 +142,9 @@ def is_same(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
 
     Folders of images all have the same columns; they are other data only where they share no class.
     """
-    if first.get("image_side") and second.get("image_side") and first["task"] != "regression":
-        return not set(first["target_summary"]).isdisjoint(second["target_summary"])
+    classes = [set(card["target_summary"]) for card in (first, second)]
+    if first.get("image_side") and second.get("image_side") and all(classes) and first["task"] != "regression":
+        return not classes[0].isdisjoint(classes[1])
     names = [sorted(str(column["name"]) for column in card["columns"]) for card in (first, second)]
     return names[0] == names[1] and first["target"] == second["target"]
 
