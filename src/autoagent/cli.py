@@ -49,6 +49,14 @@ class What(StrEnum):
     metrics = "metrics"
 
 
+class Weights(StrEnum):
+    """Where published weights may come from."""
+
+    none = "none"
+    cache = "cache"
+    hub = "hub"
+
+
 def main() -> None:
     """Run the command line: 0 is well, 2 is the user's to mend, 130 is Ctrl+C or SIGTERM, anything else is 1."""
     try:
@@ -91,6 +99,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     repeats: Annotated[bool, typer.Option("--repeats", help="Refold the best when nothing gains any more.")] = False,
     archive: Annotated[str, typer.Option(help="Folder of earlier runs to learn from, or none.")] = "none",
     code: Annotated[bool, typer.Option("--code", help="Let the model write code for trainings.")] = False,
+    weights: Annotated[Weights, typer.Option(help="Published weights to start from.")] = Weights.cache,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; stop when something is missing.")] = False,
 ) -> None:
     """Build, measure and deliver a model."""
@@ -99,7 +108,7 @@ def run(  # noqa: PLR0913 - each is an option of the command line
     options: dict[str, Any] = {"llm": llm, "budget": budget, "max_cost": max_cost, "max_trials": max_trials}
     options["price"] = price
     options |= {"seed": seed, "out": out, "workers": workers, "sampler": sampler, "repeats": repeats}
-    options |= {"code": code, "archive": None if archive == "none" else archive}
+    options |= {"code": code, "weights": weights.value, "archive": None if archive == "none" else archive}
     began: float | None = BEGAN
     while True:
         try:

@@ -17,11 +17,13 @@ import itertools
 import json
 import re
 import statistics
+import string
 import sys
+import unicodedata
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,6 +41,11 @@ NUMBER_LIMIT = 1e30  # larger numbers are read as this: squares stay finite, and
 SCALED_LIMIT = 100.0  # of standardised numbers, so that one odd cell cannot outweigh a whole row
 DATE_FIELDS = ("year", "month", "day", "weekday", "hour", "epoch_days")
 _WORD = re.compile(r"\w+")
+_BLANK = re.compile(r"[ \t\n\r\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
+_UNSEEN = ("Cc", "Cf", "Co", "Cs")  # kinds of characters that BERT's tokenizer drops
+_LONGEST_PIECED = 100  # letters of a word that is cut into pieces
+_PIECED_WORDS = 100_000  # whose pieces are remembered
+_TEXTS_PER_CALL = 32  # given to an encoder at once
 _BEGINNING = 5  # letters by which a word that is not known finds its token
 _MAX_TEXT = 20_000  # characters of one cell that are read
 _MAX_FAULTS = 10  # that are told one by one
@@ -75,10 +82,16 @@ def apply_recipe(recipe: Mapping[str, Any], frame: pd.DataFrame) -> Matrix:
 
 
 class Cells:
-    """The cells of some rows, read once as numbers, levels, dates or words for all recipes that want them."""
+    """The cells of some rows, read once as numbers, levels, dates or words for all recipes that want them.
 
-    def __init__(self, frame: pd.DataFrame) -> None:
-        self._frame = frame
+    Args:
+        frame: the rows.
+        folder: of a delivered model, where its encoders of texts are; training keeps that in ``frame.attrs``.
+        threads: that an encoder may use.
+    """
+
+    def __init__(self, frame: pd.DataFrame, folder: Path | None = None, *, threads: int = 1) -> None:
+        self._frame, self._folder, self._threads = frame, folder, threads
         self._place = {str(name).strip(): i for i, name in reversed(list(enumerate(frame.columns.tolist())))}
         self._plain = [isinstance(dtype, np.dtype) and dtype.kind in "iuf" for dtype in frame.dtypes]
         self._seen: dict[object, Any] = {}
@@ -103,6 +116,13 @@ class Cells:
     def words(self, column: str) -> list[list[str]]:
         """Return the words of each cell, and its pairs of neighbouring words."""
         return self._once(("words", column), lambda: self._words(column))  # type: ignore[no-any-return]  # a cache
+
+    def vectors(self, column: str, encoder: str, pieces: int) -> Matrix:
+        """Return what an encoder says of each cell, ``(n, width)``; zeros for a missing one.
+
+        In training the vectors of all rows are on disk already, and ``frame.attrs`` names them.
+        """
+        return self._once(("vectors", column, encoder, pieces), lambda: self._vectors(column, encoder, pieces))  # type: ignore[no-any-return]  # a cache
 
     def _once(self, key: object, read: Callable[[], Any]) -> Any:  # noqa: ANN401 - a cache of three kinds of value
         if key not in self._seen:
@@ -144,6 +164,18 @@ class Cells:
             except InputError as error:
                 faults.append(str(error))
         return pixels, faults
+
+    def _vectors(self, column: str, encoder: str, pieces: int) -> Matrix:
+        ready = self._frame.attrs.get("vectors")
+        if ready is not None and self._folder is None:
+            stored = _mapped(str(Path(ready, vectors_file(column, encoder, pieces))))
+            return np.asarray(stored[self._frame.index.to_numpy()])
+        if self._folder is None:
+            raise InputError(f"texts of {column!r} need the encoder {encoder!r}, and no folder holds it")
+        codes, texts = self.levels(column)
+        found = open_encoder(str(self._folder / encoder), self._threads)
+        said = found.vectors(texts, pieces)
+        return np.concatenate([said, np.zeros((1, found.width), dtype=np.float32)])[codes]
 
     def _words(self, column: str) -> list[list[str]]:
         codes, texts = self.levels(column)
@@ -257,6 +289,105 @@ def _plain_mode(image: Any) -> Any:  # noqa: ANN401 - PIL may be missing
         opaque = Image.alpha_composite(white, whole).convert("RGB")
         return opaque.convert("L") if mode in ("LA", "La") else opaque
     return image.convert("RGB")
+
+
+class Encoder:
+    """Turns texts into vectors: pieces of words as BERT's tokenizer cuts them, then a network.
+
+    Its folder holds ``model.onnx``, ``vocab.txt`` and ``encoder.json`` with ``width``, ``places`` and ``lower``.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+        facts = _read_json(folder / "encoder.json")
+        self.width, self.places, self._lower = int(facts["width"]), int(facts["places"]), bool(facts["lower"])
+        words = _read_text(folder / "vocab.txt").split("\n")
+        self._place = {word.rstrip("\r"): i for i, word in enumerate(words) if word}
+        self._known: dict[str, list[int]] = {}
+        self._session = _open_session(folder / "model.onnx", threads)
+
+    def pieces(self, text: str, most: int) -> list[int]:
+        """Return at most so many pieces of a text as numbers, its first and last mark included."""
+        most, found = min(most, self.places) - 1, [self._place["[CLS]"]]
+        for chunk in _BLANK.split(text[:_MAX_TEXT]):
+            if len(found) >= most:
+                break
+            if chunk not in self._known:
+                if len(self._known) >= _PIECED_WORDS:
+                    self._known.clear()
+                words = split_words(chunk, lower=self._lower)
+                self._known[chunk] = [piece for word in words for piece in self._cut(word)]
+            found += self._known[chunk]
+        return [*found[:most], self._place["[SEP]"]]
+
+    def _cut(self, word: str) -> list[int]:
+        """Return the longest piece that is known, then the longest of the rest, and so on; all or ``[UNK]``."""
+        found, start = list[int](), 0
+        while start < len(word) <= _LONGEST_PIECED:
+            mark = "##" if start else ""
+            end = next((e for e in range(len(word), start, -1) if mark + word[start:e] in self._place), 0)
+            if not end:
+                return [self._place["[UNK]"]]
+            found.append(self._place[mark + word[start:end]])
+            start = end
+        return found or [self._place["[UNK]"]]
+
+    def stream(self, texts: Sequence[str], most: int) -> Iterator[tuple[NDArray[np.int64], Matrix, float]]:
+        """Yield the places of some texts, their vectors, and the share of the work that is done; short texts first."""
+        rows = [self.pieces(text, most) for text in texts]
+        lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        order, total, done = np.argsort(lengths, kind="stable"), int(lengths.sum()), 0
+        for at in range(0, len(rows), _TEXTS_PER_CALL):
+            chosen = order[at : at + _TEXTS_PER_CALL]
+            X = np.zeros((len(chosen), int(lengths[chosen].max())), dtype=np.float32)
+            for i, place in enumerate(chosen):
+                X[i, : lengths[place]] = rows[place]
+            done += int(lengths[chosen].sum())
+            yield chosen, self._session.run(["Y"], {"X": X})[0], done / total
+
+    def vectors(self, texts: Sequence[str], most: int) -> Matrix:
+        """Return ``(n, width)`` of length 1 each."""
+        made = np.zeros((len(texts), self.width), dtype=np.float32)
+        for chosen, values, _ in self.stream(texts, most):
+            made[chosen] = values
+        return made
+
+
+@functools.lru_cache(maxsize=2)
+def open_encoder(folder: str, threads: int) -> Encoder:
+    """Return an encoder, the same for the same folder: it takes a third of a second to open."""
+    return Encoder(Path(folder), threads=threads)
+
+
+def vectors_file(column: str, encoder: str, pieces: int) -> str:
+    """Return the name of the file that holds the vectors of a column of all training rows."""
+    return f"{encoder}-{pieces}-{zlib.crc32(column.encode()):08x}.npy"
+
+
+def split_words(text: str, *, lower: bool) -> list[str]:
+    """Return the words and marks of a text without blanks, as BERT's tokenizer splits them."""
+    text = "".join(char for char in text if char not in "\0\ufffd" and unicodedata.category(char) not in _UNSEEN)
+    if lower:
+        plain = unicodedata.normalize("NFD", text)
+        text = "".join(char.lower() for char in plain if unicodedata.category(char) != "Mn")
+    words, fresh = list[str](), True
+    for char in text:
+        alone = _is_mark(char) or _is_ideograph(char)
+        if alone or fresh:
+            words.append(char)
+        else:
+            words[-1] += char
+        fresh = alone
+    return words
+
+
+def _is_mark(char: str) -> bool:
+    return char in string.punctuation or unicodedata.category(char)[0] == "P"
+
+
+def _is_ideograph(char: str) -> bool:
+    code = ord(char)
+    ranges = ((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F))
+    return any(a <= code <= b for a, b in (*ranges, (0x2B920, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F)))
 
 
 def words_of(text: str) -> list[str]:
@@ -517,6 +648,12 @@ def _tokens_step(block: Mapping[str, Any], impute: bool) -> Step:
     return apply
 
 
+def _embedding_step(block: Mapping[str, Any], impute: bool) -> Step:
+    columns, encoder, pieces = block["columns"], block["encoder"], int(block["pieces"])
+    scale = np.float32(block["scale"])
+    return lambda cells: scale * np.concatenate([cells.vectors(name, encoder, pieces) for name in columns], axis=1)
+
+
 def image_step(block: Mapping[str, Any], impute: bool) -> Step:
     """Return what reads a column of images: bytes ``(n, r, r, c)`` for a network, or numbers ``(n, r * r * c)``."""
     column, side, channels, resolution = (block[name] for name in ("column", "side", "channels", "resolution"))
@@ -562,6 +699,7 @@ _STEPS: dict[str, Callable[[Mapping[str, Any], bool], Step]] = {
     "text": _text_step,
     "terms": _terms_step,
     "tokens": _tokens_step,
+    "embedding": _embedding_step,
     "image": image_step,
 }
 
@@ -649,6 +787,7 @@ class Model:
         self.schema: dict[str, Any] = _read_json(folder / "schema.json")
         self.classes_ = _classes(self.facts["classes"], self.facts["class_kind"])
         self._recipes: dict[str, Recipe] = {}
+        self._folder, self._threads = folder, threads
         self._members = [
             (float(member["weight"]), [self._part(folder, name, threads) for name in member["parts"]])
             for member in self.facts["members"]
@@ -699,14 +838,17 @@ class Model:
         """Return the blend: ``(n, k)`` probabilities or ``(n,)`` numbers. Raises as ``predict``."""
         self._check(frame)
         size = _IMAGES_AT_ONCE if "image" in self.facts["roles"].values() else _CHUNK
-        chunks = [self._blend(Cells(frame.iloc[at : at + size])) for at in range(0, len(frame), size)]
+        chunks = [self._blend(self._cells(frame.iloc[at : at + size])) for at in range(0, len(frame), size)]
         k = len(self.classes_)
         return restored(self.facts["roles"], frame, np.concatenate(chunks) if chunks else np.empty((0, k) if k else 0))
 
     def part_outputs(self, frame: pd.DataFrame, *, member: int, part: int) -> Array:
         """Return what one part of one member predicts."""
         recipe, session = self._members[member][1][part]
-        return _run(session, self._recipes[recipe].apply(Cells(frame)))
+        return _run(session, self._recipes[recipe].apply(self._cells(frame)))
+
+    def _cells(self, frame: pd.DataFrame) -> Cells:
+        return Cells(frame, self._folder, threads=self._threads)
 
     def _blend(self, cells: Cells) -> Array:
         matrices = {name: recipe.apply(cells) for name, recipe in self._recipes.items()}

@@ -28,6 +28,7 @@ from autoagent.runs.folder import RunFolder, create_run, open_run
 from autoagent.runs.journal import read_events
 from autoagent.runs.state import RunState, fold
 from autoagent.sandbox import isolation
+from autoagent.weights import Mode
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
     repeats: bool = False,
     archive: str | Path | None = None,
     code: bool = False,
+    weights: Mode = "cache",
     view: View | None = None,
     began: float | None = None,
 ) -> Result:
@@ -129,6 +131,8 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
             unless that folder stays as it is.
         code: let the language model write augmentations and loss weights; they are run in the sandbox and kept only
             where the validation rows say so (docs/code-mode.md).
+        weights: published weights that families may start from: ``"none"``, those on this machine (``"cache"``), or
+            also those of the hub (``"hub"``); nothing is loaded from the network unless it says so (docs/text.md).
         view: shows progress.
         began: ``time.monotonic()`` at which the budget began, for a caller that counts its own start; None is now.
 
@@ -150,6 +154,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
         repeats=repeats,
         archive=None if archive is None else str(archive),
         code=code,
+        weights=weights,
     )
     client = connect(llm, price=_stated(settings)) if isinstance(llm, str) else llm
     _check_cap(client, settings)

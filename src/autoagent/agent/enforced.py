@@ -45,6 +45,7 @@ _ENFORCED = frozenset(
         "constraints.throughput_per_s",
         "constraints.interpretable",
         "constraints.offline",
+        "constraints.pretrained",
         "model.allow",
         "model.forbid",
         "model.must",

@@ -44,6 +44,7 @@ def check_parts(trial: Path, model_bytes: int) -> None:
                 if file.read(1) in (b"", b"\0"):  # no protobuf message begins with a zero
                     raise DataError(f"{part.name}/{model.name} of trial {trial.name} is empty or holds zeros")
             total += len(text) + model.stat().st_size
+        total += sum(path.stat().st_size for path in (trial / "parts").glob("encoder-*/*"))
     except (OSError, ValueError) as error:
         raise DataError(f"the saved models of trial {trial.name} cannot be read: {error}") from error
     if total < model_bytes:

@@ -10,6 +10,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field
 
 from autoagent.agent.enforced import unenforced
+from autoagent.agent.pretrained import Pretrained, StagedWeights, allowed_mode, allowed_space
 from autoagent.agent.series import SeriesPlan
 from autoagent.agent.settings import Settings
 from autoagent.agent.spec import TaskSpec
@@ -25,6 +26,7 @@ from autoagent.runs.budget import Limits, tighter
 from autoagent.search.archive import known_starts, with_known
 from autoagent.search.proposer import Arm
 from autoagent.space import Config, Growth, Space
+from autoagent.weights import Mode
 
 DEFAULT_SECONDS = 300.0
 BASELINES = (
@@ -66,6 +68,7 @@ class FamilyCard(Protocol):
     texts: bool
     pixels: bool
     sides: tuple[int, int]
+    weights: str
 
 
 class PlanLimits(BaseModel):
@@ -107,6 +110,8 @@ class Plan(BaseModel):
         repeats: the best trials may be cross-validated again with other folds when no trial gains any more.
         reasons: one sentence for each decision.
         series: how series are framed and divided, of a plan to forecast.
+        weights: whether published weights may be used: none, those on this machine, or also those of the hub.
+        pretrained: the weights that its families need, by name.
         known: configurations by family that were better than its default in earlier runs on similar data.
     """
 
@@ -130,6 +135,8 @@ class Plan(BaseModel):
     reasons: list[str] = Field(default_factory=list)
     series: SeriesPlan | None = None
     known: dict[str, Config] = Field(default_factory=dict)
+    weights: Mode = "cache"
+    pretrained: dict[str, StagedWeights] = Field(default_factory=dict)
 
     def trial_seconds(self) -> float:
         """Return the most that one trial may take."""
@@ -158,13 +165,16 @@ def make_plan(spec: TaskSpec, resolved: Resolved, card: DataCard, settings: Sett
         folds = resolved.series.plan.folds
     refit = _refit(resolved.task, split, folds, limits, reasons)
     memory = int(0.8 * psutil.virtual_memory().available / workers)
-    families = _families(spec, card, resolved, reasons)
+    pretrained = Pretrained(allowed_mode(spec, settings.weights, reasons), limits.seconds)
+    families = _families(spec, card, resolved, pretrained, reasons)
     return Plan(
         task=resolved.task,
         target=resolved.target,
         metric=resolved.metric,
         families=families,
         known=_known(families, card, settings, reasons),
+        weights=pretrained.mode,
+        pretrained={name: pretrained.staged(name) for name in pretrained.found},
         excluded=spec.data.features_exclude or [],
         split=split,
         n_folds=folds,
@@ -185,7 +195,14 @@ def arms_of(plan: Plan) -> list[Arm]:
     """Return the families of a plan as the search sees them."""
     rows = [cards()[name] for name in plan.families]
     return [
-        Arm(row.name, row.space, with_known(row.portfolio, plan.known.get(row.name)), row.cost, row.growth, row.hooks)
+        Arm(
+            row.name,
+            allowed_space(row.space, plan.weights),
+            with_known(row.portfolio, plan.known.get(row.name)),
+            row.cost,
+            row.growth,
+            row.hooks,
+        )
         for row in rows
     ]
 
@@ -238,12 +255,14 @@ def _workers(spec: TaskSpec, settings: Settings) -> int:
     return max(1, settings.workers or cores)
 
 
-def _families(spec: TaskSpec, card: DataCard, resolved: Resolved, reasons: list[str]) -> list[str]:
+def _families(
+    spec: TaskSpec, card: DataCard, resolved: Resolved, pretrained: Pretrained, reasons: list[str]
+) -> list[str]:
     kept, left_out = [], []
     for name, row in cards().items():
         if not _reads(row, card) or not _is_of(row, resolved.kind):
             continue
-        problem = _problem(row, card, resolved.kind) or _unwanted(row, spec)
+        problem = _problem(row, card, resolved.kind) or _unwanted(row, spec) or pretrained.problem(row.weights)
         if problem is None or (name in BASELINES and resolved.kind in row.tasks):
             kept.append(row)
         elif problem:
@@ -254,6 +273,7 @@ def _families(spec: TaskSpec, card: DataCard, resolved: Resolved, reasons: list[
         )
     if left_out:
         reasons.append(f"Left out: {', '.join(left_out)}.")
+    reasons += [f"Published weights: {found.told()}." for found in pretrained.found.values()]
     return [row.name for row in sorted(kept, key=lambda row: (row.name not in BASELINES, row.cost))]
 
 

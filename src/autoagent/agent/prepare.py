@@ -162,6 +162,8 @@ def _split(folder: RunFolder, table: Table, card: DataCard, plan: Plan, recorder
         roles = {table.images.column: "image"}  # a mask is made of its image alone
     schema = Schema(roles=roles, target=plan.target, task=plan.task, classes=classes)
     write_split(folder.root, rows, y, split, schema, table.images, structure)
+    if plan.pretrained:
+        write_json(folder.data / "weights.json", {name: row.model_dump() for name, row in plan.pretrained.items()})
     kind = class_kind(rows[plan.target]) if classes else "float"
     write_json(folder.root / "classes.json", {"kind": kind if structure is None else "str"})
     return {

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from autoagent.durable import sync_path, write_durably
 from autoagent.errors import RunFolderError
 from autoagent.runs.folder import RunFolder
+from autoagent.weights import Mode
 
 INPUT = "input.parquet"
 
@@ -29,6 +30,7 @@ class Settings(BaseModel):
         sampler: name in the table of samplers.
         repeats: the best trials are cross-validated again with other folds when no trial gains any more.
         code: the language model may write code for the trainings, which is run in the sandbox and kept where it helps.
+        weights: whether families may use published weights: none, those on this machine, or also those of the hub.
         archive: folder of earlier runs, whose best configurations on similar data are tried early; None for none.
     """
 
@@ -45,6 +47,7 @@ class Settings(BaseModel):
     repeats: bool = False
     archive: str | None = None
     code: bool = False
+    weights: Mode = "cache"
 
 
 def write_settings(folder: RunFolder, settings: Settings, request: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ def render_card(record: RunRecord) -> str:
         + _table(("what", "value", "how"), [(t.name, t.value, t.note) for t in summary.tiles(record)]),
         _limits(record),
         _data(record),
+        _encoders(record.folder.model),
         "## How it was chosen\n\n" + _chosen(record),
         "## Use\n\n```\npip install -r requirements.txt\n" + _command(record) + "\n```",
         "## Limits of this model\n\n" + _warnings(record),
@@ -74,6 +76,14 @@ def _data(record: RunRecord) -> str:
         text += f"{split.n_test} sealed rows tested it once."
     rows = [(c.name, c.role, str(c.n_missing), str(c.n_unique)) for c in card.columns]
     return f"{text}\n\n" + _table(("column", "role", "missing", "distinct"), rows)
+
+
+def _encoders(model: Path) -> str:
+    """Return which published encoders of texts are delivered, with licence and source."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(model.glob("encoder-*/encoder.json"))]
+    rows = [(e["name"], e["licence"], e["source"], f"{e['bits']} bits", e["sha256"][:12]) for e in found]
+    head = ("published weights", "licence", "from", "kept with", "sha256 begins")
+    return "## Published weights\n\n" + _table(head, rows) if rows else ""
 
 
 def _chosen(record: RunRecord) -> str:

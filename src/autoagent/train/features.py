@@ -40,6 +40,7 @@ _DEPENDS = {
     "image": ("numbers",),
     "terms": ("terms", "vocabulary"),
     "tokens": ("tokens", "vocabulary"),
+    "vectors": ("encoder", "encoder_bits", "pieces"),
 }
 
 
@@ -58,6 +59,10 @@ class FeatureOptions:
         terms: where it is not 0, the last ``2 * terms`` columns are the numbers of the weightiest terms of all texts
             of a row (0 is none) and their weights; texts then have no other columns.
         vocabulary: words and pairs of words that are known then.
+        encoder: the name of published weights (``autoagent.weights``) that turn each text into a vector; these are
+            the last columns, and texts have no others. ``frame.attrs`` names the folder that they were made into.
+        encoder_bits: of its weights, 32 or 8.
+        pieces: of words that are read of each text then.
         tokens: where it is not 0, the last so many columns are the words of all texts of a row in order, as numbers.
         left_out: roles whose columns are not read at all.
     """
@@ -72,6 +77,9 @@ class FeatureOptions:
     terms: int = 0
     vocabulary: int = 20_000
     tokens: int = 0
+    encoder: str = ""
+    encoder_bits: int = 8
+    pieces: int = 64
     left_out: tuple[Role, ...] = ()
 
 
@@ -192,7 +200,7 @@ def _columns(
             found.append((role, [name], partial(_Fitter.add_category, column=name)))
         elif role == "date":
             found.append((role, [name], partial(_Fitter.add_date, column=name)))
-        elif role == "text" and not (options.terms or options.tokens):
+        elif role == "text" and not (options.terms or options.tokens or options.encoder):
             found.append((role, [name], partial(_Fitter.add_text, column=name)))
         elif role == "image":
             add = partial(_Fitter.add_image, side=int(attrs["side"]), channels=int(attrs["channels"]))
@@ -201,6 +209,8 @@ def _columns(
         found.append(("terms", texts, partial(_Fitter.add_terms, columns=texts)))
     if options.tokens:
         found.append(("tokens", texts, partial(_Fitter.add_tokens, columns=texts)))
+    if options.encoder:
+        found.append(("vectors", texts, partial(_Fitter.add_vectors, columns=texts, attrs=attrs)))
     return found
 
 
@@ -341,6 +351,12 @@ class _Fitter:
         """Add the words of all texts in order, after every other block."""
         options = self._options
         self._blocks.append(fit_tokens(self._cells, columns, length=options.tokens, vocabulary=options.vocabulary))
+
+    def add_vectors(self, columns: Sequence[str], attrs: Mapping[Any, Any]) -> None:
+        """Add the vectors of each column of texts, after every other block; scaled so that a number is about 1."""
+        block = {"kind": "embedding", "columns": list(columns), "encoder": attrs["encoder"]}
+        block |= {"pieces": self._options.pieces, "scale": round(math.sqrt(attrs["encoder_width"]), 4)}
+        self._blocks.append(block)
 
     def add_image(self, column: str, side: int, channels: int) -> None:
         """Add the pixels of a column of images, made small, as numbers from 0 to 1."""

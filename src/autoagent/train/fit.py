@@ -25,6 +25,7 @@ from autoagent.data.table import Task
 from autoagent.errors import CannotFinish, DataError, TrialFailed
 from autoagent.inference import restored
 from autoagent.space import JSONScalar
+from autoagent.train.embedding import keep_encoder, read_texts
 from autoagent.train.features import number_places
 from autoagent.train.inputs import Inputs
 from autoagent.train.learner import FitContext, Fitted, Learner, Mapped, Stepwise
@@ -143,6 +144,8 @@ def _fit(job: Job, started: float) -> dict[str, Any]:
     card = model_card(job.family)
     learner = cast("Learner", cast(Any, card.load())(card.space.check(job.config)))
     table, folds = TrainingRows.read(job.data), folds_of(job.out, job.data)
+    until = None if job.deadline_s is None else started + job.deadline_s
+    read_texts(table.frame, job.data, learner.features, threads=job.threads, deadline=until)
     progress = _Progress(table.unpredicted(job.task, job.n_classes))
     status = "ok"
     for number, (train, valid) in enumerate(folds):
@@ -240,7 +243,7 @@ def _conclude(
         "score": pooled,
         "predict_s": progress.predict_s,
         "features_s": progress.features_s,
-        "model_bytes": _save_parts(job.out / "parts", parts) if keep else 0,
+        "model_bytes": _save_parts(job.out / "parts", parts, job.data) if keep else 0,
         "saved": keep,
         "refit": refit,
         "error": "out of time before the last fold" if status == "timeout" else None,
@@ -305,8 +308,8 @@ def _checked(job: Job, learner: Learner, table: TrainingRows, progress: _Progres
     return part
 
 
-def _save_parts(folder: Path, parts: list[_Part]) -> int:
-    """Write each fold's recipe and model and return their bytes."""
+def _save_parts(folder: Path, parts: list[_Part], data: Path) -> int:
+    """Write each fold's recipe and model, with the encoder that they share where they have one; return their bytes."""
     total = 0
     for number, part in enumerate(parts):
         place = folder / f"p{number}"
@@ -318,7 +321,7 @@ def _save_parts(folder: Path, parts: list[_Part]) -> int:
         if samples := getattr(part.fitted, "samples", b""):  # a picture of augmented images, for the report
             (place / "samples.png").write_bytes(samples)
         total += len(text) + len(model)
-    return total
+    return total + keep_encoder(parts[0].recipe, data, folder)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -31,6 +31,7 @@ class ModelCard(Card):
         texts: a family that is for tables with columns of text alone.
         pixels: a family for tables that is also tried on the pixels of images, made small.
         hooks: places of its training for which a language model may write code (``sandbox.hooks``).
+        weights: published weights that it cannot do without, by their name in ``autoagent.weights``.
         sides: least and most pixels of the square that images are kept as, for it to be worth its time.
     """
 
@@ -48,3 +49,4 @@ class ModelCard(Card):
     pixels: bool = False
     hooks: tuple[str, ...] = ()
     sides: tuple[int, int] = (0, 1_000_000)
+    weights: str = ""

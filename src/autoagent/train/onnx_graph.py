@@ -71,7 +71,7 @@ class OnnxGraph:
         self,
         name: str,
         *,
-        num_features: int = 0,
+        num_features: int | str = 0,
         num_columns: int | tuple[int | str, ...] | None,
         image: tuple[int, int, int] | None = None,
     ) -> bytes:
@@ -79,7 +79,8 @@ class OnnxGraph:
 
         A tuple has all sizes after ``n``, of maps for example; a word in it is a size that is not known.
 
-        Its input ``X`` is float32 ``(n, num_features)``, or uint8 ``(n, *image)`` of images ``(h, w, c)``.
+        Its input ``X`` is float32 ``(n, num_features)``, likewise with a word, or uint8 ``(n, *image)`` of images
+        ``(h, w, c)``.
         """
         taken = helper.make_tensor_value_info("X", TensorProto.FLOAT, ["n", num_features])
         if image is not None:

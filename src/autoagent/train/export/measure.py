@@ -18,6 +18,7 @@ from autoagent.inference import Array, Model, restored
 _CALLS = 200
 _WARM_CALLS = 3
 _ROWS_PER_PART = 200
+_TEXTS_PER_PART = 20  # where an encoder reads them anew
 
 
 def folder_bytes(folder: Path) -> int:
@@ -29,7 +30,7 @@ def folder_sha256(folder: Path) -> str:
     """Return a hash of the files that decide what the model predicts."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if path.name in ("model.json", "recipe.json", "model.onnx"):
+        if path.name in ("model.json", "recipe.json", "model.onnx", "vocab.txt", "encoder.json"):
             digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -102,7 +103,8 @@ def onnx_difference(model: Model, data: Path, trials: Sequence[Path]) -> tuple[f
         original = np.load(trial / "oof.npy", allow_pickle=False).astype(float)
         for part, name in enumerate(model.facts["members"][member]["parts"]):
             valid = folds[int(name.rpartition("/p")[2])][1]
-            rows = _some(valid[~np.isnan(original[valid].reshape(len(valid), -1)).any(axis=1)])
+            most = _TEXTS_PER_PART if any(trial.glob("parts/encoder-*")) else _ROWS_PER_PART
+            rows = _some(valid[~np.isnan(original[valid].reshape(len(valid), -1)).any(axis=1)], most)
             if len(rows):
                 delivered = restored(
                     roles, frame.iloc[rows], model.part_outputs(frame.iloc[rows], member=member, part=part)
@@ -119,5 +121,5 @@ def _distance(delivered: Array, original: Array) -> float:
     return float(np.abs(delivered - original).max())
 
 
-def _some(rows: np.typing.NDArray[np.int64]) -> np.typing.NDArray[np.int64]:
-    return rows[:: max(1, -(-len(rows) // _ROWS_PER_PART))]
+def _some(rows: np.typing.NDArray[np.int64], most: int) -> np.typing.NDArray[np.int64]:
+    return rows[:: max(1, -(-len(rows) // most))]

@@ -103,6 +103,8 @@ def _copy_members(members: Sequence[tuple[Path, float]], building: Path) -> dict
     rows, shared, first = [], {}, dict[str, str]()
     for i, (trial, weight) in enumerate(members):
         names = []
+        for encoder in (trial / "parts").glob("encoder-*"):  # named by its hash
+            shutil.copytree(encoder, building / encoder.name, dirs_exist_ok=True)
         for part in parts_of(trial):
             name = f"m{i}/{part.name}"
             (building / name).mkdir(parents=True)

