@@ -265,6 +265,106 @@ def test_points_of_a_map_are_the_middles_of_its_cells() -> None:
     np.testing.assert_allclose(grid_points(2, 4)[[0, 1, 7]].numpy(), [[0.125, 0.25], [0.375, 0.25], [0.875, 0.75]])
 
 
+def as_after_training(body: nn.Module) -> nn.Module:
+    for module in body.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return body.eval()
+
+
+@pytest.mark.parametrize(
+    ("network", "side", "points"), [("ssdlite320_mobilenet_v3_large", 96, 6 * 52), ("fcos_resnet50_fpn", 64, 86)]
+)
+def test_published_detectors_are_written_as_onnx(network: str, side: int, points: int) -> None:
+    pytest.importorskip("torchvision")
+    from autoagent.train.models.torchvision_detector import build_network
+
+    torch.manual_seed(0)
+    made = build_network({"network": network, "pretrained": False, "backbone_rate": 1.0}, (3, side, side), CLASSES)
+    assert made.facts["weights"] == "from scratch"
+    body, graph = as_after_training(made.body), OnnxGraph()
+    assert tuple(body.points.shape) == (points, 2)
+    assert bool(((body.points >= 0) & (body.points < 1)).all())
+    x = graph.add("Transpose", graph.add("Cast", "X", to=1), perm=[0, 3, 1, 2])
+    z = add_module(graph, body, graph.add("Div", x, graph.constant(255.0)))
+    model = graph.finish(z, image=(side, side, 3), num_columns=(4 + CLASSES, points))
+    pixels = np.random.default_rng(0).integers(0, 255, (2, side, side, 3)).astype(np.uint8)
+    with torch.no_grad():
+        wanted = body(torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255).numpy()
+    assert wanted.shape == (2, 4 + CLASSES, points)
+    np.testing.assert_allclose(run_onnx(model, rows_of(pixels)), wanted, atol=1e-3 * max(1.0, np.abs(wanted).max()))
+
+
+@pytest.mark.parametrize("network", ["ssdlite320_mobilenet_v3_large", "fcos_resnet50_fpn"])
+def test_published_detectors_say_the_boxes_that_torchvision_does(network: str) -> None:
+    """The corners of our pass are those that torchvision decodes from its own heads, with the same weights."""
+    pytest.importorskip("torchvision")
+    from torchvision.models import detection
+    from torchvision.models.detection.image_list import ImageList
+
+    from autoagent.train.models.torchvision_detector import Fcos, SsdLite
+
+    torch.manual_seed(0)
+    model, side = getattr(detection, network)(weights=None, weights_backbone=None, num_classes=5).eval(), 128
+    x = torch.rand(1, 3, side, side)
+    with torch.no_grad():
+        seen = list(model.backbone(x).values())
+        said = model.head(seen)["bbox_regression"][0]
+        anchors = model.anchor_generator(ImageList(x, [(side, side)]), seen)[0]
+        wanted = (model.box_coder.decode_single if network[0] == "s" else model.box_coder.decode)(said, anchors) / side
+        body = (SsdLite if network[0] == "s" else Fcos)(model, CLASSES, side).eval()
+        found = body(x)[0, :4].T
+    order = np.arange(len(wanted))
+    if network[0] == "s":  # torchvision has the six boxes of a cell one after another, we all cells of each
+        sizes = [one.shape[2] * one.shape[3] for one in seen]
+        starts = 6 * np.cumsum([0, *sizes])
+        order = np.array([starts[i] + a * n + cell for i, n in enumerate(sizes) for cell in range(n) for a in range(6)])
+    torch.testing.assert_close(body.points[order], (anchors[:, :2] + anchors[:, 2:]) / 2 / side)
+    torch.testing.assert_close(found[order], wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_a_published_detector_learns_a_little() -> None:
+    pytest.importorskip("torchvision")
+    card = MODELS["torchvision_detector"]
+    config = {"resolution": 96, "epochs": 5, "pretrained": False, "batch": 8}
+    learner: Any = card.load()(card.space.check(config))  # type: ignore[operator]
+    X, y = blocks(8, 0)
+    large = X.repeat(3, axis=1).repeat(3, axis=2)
+    context = FitContext("detection", CLASSES, "map_50")  # type: ignore[arg-type]
+    model = learner.fit(rows_of(large), y, X_valid=rows_of(large), y_valid=y, context=context)
+    assert model.predict(rows_of(large)).shape == (8, 100, 6)
+    assert (model.facts["weights"], model.facts["network"]) == (
+        "from scratch",
+        config.get("network", learner.config["network"]),
+    )
+
+
+def test_weights_of_the_cache_are_taken_and_named_with_their_licence(tmp_path: Any, monkeypatch: Any) -> None:
+    pytest.importorskip("torchvision")
+    from torchvision import models
+    from torchvision.models import detection
+
+    from autoagent.train.models.torchvision_detector import build_network
+
+    name = "ssdlite320_mobilenet_v3_large"
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    config = {"network": name, "pretrained": True, "backbone_rate": 0.1}
+    assert build_network(config, (3, 96, 96), 2).facts["weights"] == "from scratch"
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    known = models.get_model_weights(name)["DEFAULT"]
+    state = getattr(detection, name)(weights=None, weights_backbone=None).state_dict()
+    torch.save(state, tmp_path / "hub/checkpoints" / known.url.rsplit("/", 1)[1])
+    made = build_network(config, (3, 96, 96), 2)
+    assert "COCO_V1 from the local cache" in made.facts["weights"]
+    assert "COCO" in made.facts["licence"]
+    assert made.scaling == ((0.5,) * 3, (0.5,) * 3)
+    first = next(iter(made.body.backbone.parameters()))
+    torch.testing.assert_close(first, next(value for key, value in state.items() if key.startswith("backbone")))
+    assert first.requires_grad
+    assert [rate for _, rate in made.slow] == [0.1]
+
+
 class Flattens(nn.Module):
     """What a detector does that other networks do not."""
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from autoagent.space import Choice, Float, Growth, Int, Param, Space
+from autoagent.space import Bool, Choice, Float, Growth, Int, Param, Space
 from autoagent.train.model_card import ModelCard
 
 _LEAST = 0.5  # of the schedule, as for the other networks on images
 
 _TRAINING = {
     "batch": Param(Choice([8, 16, 32]), 16),
-    "lr": Param(Float(5e-4, 3e-2, log=True), 0.012),
+    "lr": Param(Float(5e-4, 3e-2, log=True), 0.015),
     "weight_decay": Param(Float(1e-3, 0.3, log=True), 0.02),
     "optim": Param(Choice(["nadamw", "adamw", "lion"]), "nadamw"),
     "state_bits": Param(Choice([32, 8]), 32),
@@ -53,6 +53,35 @@ _BOX_NET = ModelCard(
     inputs="image",
 )
 
+_TORCHVISION_DETECTOR = ModelCard(
+    "torchvision_detector",
+    "autoagent.train.models.torchvision_detector:build",
+    "A published detector, fine-tuned where pretrained weights are on this machine, else trained from scratch.",
+    paper="arXiv:1801.04381",
+    extra="torchvision",
+    space=Space(
+        {
+            "network": Param(
+                Choice(["ssdlite320_mobilenet_v3_large", "fcos_resnet50_fpn"]), "ssdlite320_mobilenet_v3_large"
+            ),
+            "resolution": Param(Choice([96, 128, 160, 224, 320]), 160),
+            "pretrained": Param(Bool(), True),
+            "backbone_rate": Param(Choice([0.1, 0.3, 1.0]), 0.3),
+            "epochs": Param(Int(5, 150, log=True), 30),
+            **_TRAINING,
+            "lr": Param(Float(1e-4, 1e-2, log=True), 2e-3),
+        }
+    ),
+    portfolio=({}, {"resolution": 320}, {"network": "fcos_resnet50_fpn", "batch": 8}),
+    tasks=("detection",),
+    cost=9.0,
+    growth=Growth({"epochs": (1, 0), "resolution": (1.7, 2), "batch": (0, 1)}, least=_LEAST),
+    group="neural_network",
+    preload="torch",
+    inputs="image",
+    sides=(64, 1_000_000),
+)
+
 _USUAL_BOXES = ModelCard(
     "usual_boxes",
     "autoagent.train.models.usual_map:build_boxes",
@@ -61,4 +90,4 @@ _USUAL_BOXES = ModelCard(
     inputs="image",
 )
 
-BOX_MODELS = (_USUAL_BOXES, _BOX_NET)
+BOX_MODELS = (_USUAL_BOXES, _BOX_NET, _TORCHVISION_DETECTOR)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 _CHOSEN = 10  # points that may stand for an object
-_SURE, _FIT = 0.5, 6.0  # powers of the score and of the overlap by which points are chosen
+_SURE, _FIT = 0.5, 3.0  # powers of the score and of the overlap by which points are chosen
 _BOX, _CLASS = 2.5, 0.5  # weights of the two losses
 _TINY = 1e-9
 

@@ -147,6 +147,20 @@ def _norm(graph: OnnxGraph, norm: nn.BatchNorm2d, arguments: list[Any], _: Mappi
     return graph.affine(arguments[0], scale[:, None, None], shift[:, None, None])
 
 
+def _group_norm(graph: OnnxGraph, norm: nn.GroupNorm, arguments: list[Any], _: Mapping[str, Any]) -> str:
+    weight, bias = (torch.ones(norm.num_channels), torch.zeros(norm.num_channels))
+    if norm.affine:
+        weight, bias = norm.weight, norm.bias
+    return graph.add(
+        "GroupNormalization",
+        arguments[0],
+        graph.constant(_array(weight)),
+        graph.constant(_array(bias)),
+        num_groups=norm.num_groups,
+        epsilon=norm.eps,
+    )
+
+
 def _linear(graph: OnnxGraph, linear: nn.Linear, arguments: list[Any], _: Mapping[str, Any]) -> str:
     bias = torch.zeros(linear.out_features) if linear.bias is None else linear.bias
     return graph.linear(arguments[0], _array(linear.weight).T, _array(bias))
@@ -183,6 +197,13 @@ def _flatten(graph: OnnxGraph, module: Any, arguments: list[Any], words: Mapping
 
 def _clipped(high: float) -> Write:
     return lambda graph, _, arguments, __: graph.add("Clip", arguments[0], graph.constant(0.0), graph.constant(high))
+
+
+def _clamped(graph: OnnxGraph, _: Any, arguments: list[Any], words: Mapping[str, Any]) -> str:  # noqa: ANN401
+    low, high = (
+        arguments[place] if len(arguments) > place else words.get(name) for place, name in enumerate(("min", "max"), 1)
+    )
+    return graph.add("Clip", arguments[0], *("" if one is None else graph.constant(one) for one in (low, high)))
 
 
 def _one(name: str, **attributes: float) -> Write:
@@ -275,6 +296,7 @@ _IDLE = ("stochastic_depth", "drop_connect")  # functions that do something in t
 _HARD_SIGMOID = {"alpha": 1 / 6, "beta": 0.5}
 _MODULES: dict[type, Write] = {
     nn.BatchNorm2d: _norm,
+    nn.GroupNorm: _group_norm,
     nn.Linear: _linear,
     nn.MaxPool2d: _max_pool,
     nn.AdaptiveAvgPool2d: _mean_pool,
@@ -307,6 +329,8 @@ _FUNCTIONS: dict[Any, Write] = {
     torch.relu: _one("Relu"),
     functional.relu: _one("Relu"),
     functional.softplus: _one("Softplus"),
+    torch.exp: _one("Exp"),
+    torch.clamp: _clamped,
     functional.adaptive_avg_pool2d: _mean_pool,
     functional.dropout: _same,
     functional.interpolate: _resize,
