@@ -84,6 +84,40 @@ def budget(seconds: list[int]) -> None:
     write("Budget", lines)
 
 
+TINY = ("iris", "wine", "breast_cancer", "digits", "diabetes")
+
+
+def tiny(seconds: list[int], number: int, limit_s: float) -> None:
+    """Measure whole processes with budgets of a few seconds, in turn, and count what overran or had no model."""
+    end, rows = time.monotonic() + limit_s, [(s, TINY[i % len(TINY)]) for i in range(number) for s in seconds]
+    found: dict[int, list[tuple[float, bool, float]]] = {s: [] for s in seconds}
+    for limit, data in rows:
+        if time.monotonic() > end:
+            break
+        with tempfile.TemporaryDirectory() as out:
+            began, load = time.monotonic(), os.getloadavg()[0]
+            request = "predict it, rmse" if data == "diabetes" else "classify, accuracy"
+            start(data, out, "--budget", str(limit), request=request).wait()
+            wall = time.monotonic() - began
+            model = any((folder.model / "model.json").exists() for folder in list_runs(Path(out)))
+        found[limit].append((wall - limit, model, load))
+        sys.stdout.write(f"{data} {limit} s: {wall:.1f} s, model {model}, load {load:.1f}\n")
+        sys.stdout.flush()
+    lines = [
+        "| budget s | runs | allowed over s | median over s | most | overran | without a model | median load | most |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for limit, seen in found.items():
+        over, models, loads = zip(*seen, strict=True)
+        allowed = 0.05 * limit + 2
+        counts = f"{sum(o > allowed for o in over)} | {len(models) - sum(models)}"
+        lines.append(
+            f"| {limit} | {len(seen)} | {allowed:.2f} | {statistics.median(over):+.1f} | {max(over):+.1f} | {counts} "
+            f"| {statistics.median(loads):.1f} | {max(loads):.1f} |"
+        )
+    write("Tiny budgets", lines)
+
+
 def forked(action: Callable[[], object]) -> int:
     """Start ``action`` in a fork of this process, which has imported everything, and return its id."""
     pid = os.fork()
@@ -256,7 +290,7 @@ def seconds_to_first(data: str) -> float:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("budget", "kills", "overhead", "first"))
+    parser.add_argument("what", choices=("budget", "tiny", "kills", "overhead", "first"))
     parser.add_argument("--seconds", type=int, nargs="+", default=[10, 20, 30])
     parser.add_argument("--number", type=int, default=30)
     parser.add_argument("--limit", type=float, default=360.0)
@@ -266,6 +300,7 @@ if __name__ == "__main__":
     a = parser.parse_args()
     {
         "budget": lambda: budget(a.seconds),
+        "tiny": lambda: tiny(a.seconds, a.number, a.limit),
         "kills": lambda: kills(a.number, a.limit, a.seed),
         "overhead": lambda: overhead(a.trials),
         "first": lambda: first(a.runs),

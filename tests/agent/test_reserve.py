@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autoagent.agent.reserve import Reserve, choice_seconds
+from autoagent.agent.reserve import MINIMUM_S, Reserve, choice_seconds
 from autoagent.agent.scoring import TrainData
 from autoagent.runs.state import RunState, TrialRecord
 
@@ -72,3 +72,19 @@ def test_a_network_that_starts_before_there_is_a_model_ends_before_the_search_do
     assert late - 0.1 < early < bare - 2
     assert reserve.trial_end(_state(small)) == late
     assert Reserve(None).trial_end(_state()) is None
+
+
+def test_a_baseline_that_has_not_ended_is_waited_for_and_nothing_else_is() -> None:
+    running = replace(ONE, source="baseline", status=None, score=None, fold_scores=(), saved=False)
+    reserve = Reserve(MINIMUM_S, load=lambda: 1.0)
+    assert reserve.waits(_state(), 15.0)
+    assert reserve.waits(_state(running), 15.0)
+    assert not reserve.waits(_state(running), MINIMUM_S + 61.0)
+    assert not reserve.waits(_state(replace(running, status="timeout")), 15.0)
+    assert not reserve.waits(_state(running, replace(ONE, number=1)), 15.0)
+    assert not Reserve(MINIMUM_S - 0.1, load=lambda: 1.0).waits(_state(running), 5.0)
+    assert not Reserve(None).waits(_state(running), 5.0)
+
+
+def test_a_search_that_begins_late_waits_from_its_beginning() -> None:
+    assert Reserve(20.0, load=lambda: 1.0, began_s=100.0).waits(_state(), 150.0)

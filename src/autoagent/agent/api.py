@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from autoagent.agent.finish import read_json
+from autoagent.agent.pool import Pool
 from autoagent.agent.recorder import NullView, View
 from autoagent.agent.search_loop import INTERRUPTED
 from autoagent.agent.settings import INPUT, Settings, keep_frame, read_settings, write_settings
@@ -111,6 +112,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
     weights: Mode = "cache",
     view: View | None = None,
     began: float | None = None,
+    pool: Pool | None = None,
 ) -> Result:
     """Build, measure and deliver a model.
 
@@ -135,6 +137,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
             also those of the hub (``"hub"``); nothing is loaded from the network unless it says so (docs/text.md).
         view: shows progress.
         began: ``time.monotonic()`` at which the budget began, for a caller that counts its own start; None is now.
+        pool: worker processes that start already, for the same caller; closed at the end.
 
     Raises:
         UserError: the request or the data must change; nothing was spent.
@@ -165,7 +168,7 @@ def run(  # noqa: PLR0913 - the options of the command line, all but two keyword
             write_settings(folder, settings, request)
             if isinstance(data, pd.DataFrame):
                 keep_frame(folder, data)
-        return _sit(Sitting(folder, settings, request, client, view or NullView(), began=began))
+        return _sit(Sitting(folder, settings, request, client, view or NullView(), began=began, pool=pool))
     except (UserError, KeyboardInterrupt) as stop:
         planned = folder.journal.exists() and fold(read_events(folder.journal)).planned
         if not planned:

@@ -179,7 +179,8 @@ def select(state: RunState, folder: RunFolder, plan: Plan, data: TrainData, *, m
     """
     kept = candidates(state)
     if not kept:
-        lost = [*state.lost.values(), *(f"{t.family}: {t.error}" for t in state.trials.values() if t.error)][:3]
+        failed = [one for one in state.trials.values() if one.error and one.status != "interrupted"]
+        lost = [*state.lost.values(), *(f"{one.family}: {one.error}" for one in failed)][:3]
         time = "" if plan.limits.seconds is None else f" within {plan.limits.seconds:g} s; give it more time"
         raise TrialFailed(f"no trial could be delivered; {'; '.join(lost) or f'none ended{time}'}", kind="error")
     size, alike = plan.limits.model_size_mb, with_repeats(state, kept)

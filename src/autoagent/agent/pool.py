@@ -9,7 +9,8 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -54,6 +55,7 @@ class Exit:
 class _Zygote:
     process: subprocess.Popen[bytes]
     buffer: bytes = b""
+    is_ready: bool = False
 
     def end(self) -> None:
         """Kill it; its children die with it. Its pipes are closed."""
@@ -81,10 +83,20 @@ class Pool:
     clock: Callable[[], float] = time.monotonic
     running: dict[int, Running] = field(default_factory=dict)
     _zygotes: dict[str, _Zygote] = field(default_factory=dict)
+    _later: list[str] = field(default_factory=list)
     _memory_seen: float = 0.0
 
     def warm(self, preload: str) -> None:
-        """Start the zygote of a kind if it is not running."""
+        """Start the zygote of a kind if it is not running, once those that start already are ready.
+
+        The first jobs wait for the first zygote, and another that imports at the same time would slow it down.
+        """
+        if preload in self._zygotes or all(zygote.is_ready for zygote in self._zygotes.values()):
+            self._start(preload)
+        elif preload not in self._later:
+            self._later.append(preload)
+
+    def _start(self, preload: str) -> None:
         zygote = self._zygotes.get(preload)
         if zygote is not None and zygote.process.poll() is None:
             return
@@ -104,12 +116,14 @@ class Pool:
 
     def submit(self, job: Mapping[str, Any], *, preload: str) -> None:
         """Start a job; its number is ``job["trial"]``."""
-        self.warm(preload)
+        self._start(preload)
         self.running[int(job["trial"])] = Running(job, preload, self.clock(), job.get("deadline_s"))
         self._send(preload, job)
 
     def poll(self, wait_s: float) -> list[Exit]:
         """Wait for events at most so long and return the jobs that ended."""
+        if self._later and all(zygote.is_ready for zygote in self._zygotes.values()):
+            self._start(self._later.pop(0))
         ended = [*self._read(wait_s), *self._dead_zygotes(), *self._overdue(), *self._overeating()]
         unique = {exit_.trial: exit_ for exit_ in reversed(ended)}
         for trial in unique:
@@ -137,6 +151,7 @@ class Pool:
         for zygote in self._zygotes.values():
             zygote.end()
         self._zygotes.clear()
+        self._later.clear()
 
     def _send(self, preload: str, message: Mapping[str, Any]) -> None:
         pipe = self._zygotes[preload].process.stdin
@@ -164,6 +179,7 @@ class Pool:
         zygote.buffer += (pipe.read() or b"") if pipe is not None else b""
         *lines, zygote.buffer = zygote.buffer.split(b"\n")
         messages = [json.loads(line) for line in lines if line.startswith(b"{")]
+        zygote.is_ready = zygote.is_ready or any("ready" in message for message in messages)
         return [exit_ for message in messages if (exit_ := self._message(message)) is not None]
 
     def _message(self, message: Mapping[str, Any]) -> Exit | None:
@@ -210,6 +226,20 @@ class Pool:
         for kill in (os.killpg, os.kill):  # it may not have made its group yet, or have ended in this moment
             with contextlib.suppress(ProcessLookupError):
                 kill(running.pid, signal.SIGKILL)
+
+
+@contextmanager
+def started_early() -> Iterator[Pool]:
+    """Give a pool whose first workers start at once: their imports and those of this process take equally long.
+
+    Whoever gives it jobs must set ``memory_bytes`` first.
+    """
+    pool = Pool(memory_bytes=0)
+    try:
+        pool.warm("light")
+        yield pool
+    finally:
+        pool.close()
 
 
 def resident_bytes(pid: int) -> int:

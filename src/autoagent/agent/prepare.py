@@ -16,10 +16,11 @@ from autoagent.agent.environment import describe_environment
 from autoagent.agent.plan import Plan, make_plan
 from autoagent.agent.recorder import Recorder
 from autoagent.agent.request import read_request, render_rows
+from autoagent.agent.reserve import too_short
 from autoagent.agent.series import FoundSeries, find_series, split_series
 from autoagent.agent.settings import Settings, source_of
 from autoagent.agent.spec import Understanding
-from autoagent.agent.understand import Resolved, resolve
+from autoagent.agent.understand import Resolved, resolve, understand
 from autoagent.agent.understand.evidence import DataEvidence
 from autoagent.agent.understand.resolve import resolve_series
 from autoagent.agent.understand.series import SERIES_TASKS
@@ -33,6 +34,7 @@ from autoagent.data.table import Table
 from autoagent.durable import sync_path, sync_tree, write_durably
 from autoagent.errors import DataError
 from autoagent.llm.client import LLM
+from autoagent.runs.budget import tighter
 from autoagent.runs.folder import RunFolder
 from autoagent.runs.journal import utc_now
 from autoagent.trace import Graph, bundle, node
@@ -46,6 +48,8 @@ def prepare(folder: RunFolder, settings: Settings, request: str, llm: LLM | None
     """
     for stale in (folder.data, folder.sealed):  # of an attempt that was killed before it had planned
         shutil.rmtree(stale, ignore_errors=True)
+    if (short := too_short(tighter(settings.budget_s, understand(request).spec.constraints.train_time_s))) is not None:
+        recorder.note(short)
     write_json(folder.environment, describe_environment(seed=settings.seed, started=utc_now()))
     with Graph() as graph:
         plan = _trace(folder, settings, request, llm, recorder)

@@ -16,6 +16,8 @@ from autoagent.data.metrics import score
 from autoagent.errors import DataError
 from autoagent.runs.state import RunState, TrialRecord
 
+MINIMUM_S = 10.0  # with as much there is always a model, if need be after the time
+_WAITED_S = 60.0  # for the baseline, beyond the time; the pool takes a worker that has not started by then for dead
 _IDLE_S = 1.2  # for what no processor time explains: disks, starts, waits
 _WORK_S = 1.3  # processor time of delivering, measuring, testing and reporting eight small models
 _SHARE, _SHARE_S = 0.03, 6.0  # of a long budget a little more is kept: it pays for what no estimate knows
@@ -39,11 +41,13 @@ class Reserve:
         seconds: the budget; None without a limit.
         choice_s: processor time that choosing the members takes on this table.
         load: processes that want to run, for each processor; asked until jobs have been seen.
+        began_s: when the search began, on the budget's clock.
     """
 
     seconds: float | None
     choice_s: float = 0.0
     load: Callable[[], float] = field(default=lambda: os.getloadavg()[0] / (os.cpu_count() or 1))
+    began_s: float = 0.0
     _jobs: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_SEEN))
 
     def saw(self, facts: Mapping[str, Any]) -> None:
@@ -85,6 +89,27 @@ class Reserve:
         work = max(_WORK_S, min(_SHARE * seconds, _SHARE_S)) + self.choice_s
         work += _PER_MB_S * sum(trial.model_bytes for trial in best) / 1e6
         return seconds - min(_IDLE_S + work * slowness, _MOST * seconds)
+
+    def waits(self, state: RunState, used_s: float) -> bool:
+        """Say whether the search goes on beyond its end for the baseline alone.
+
+        On a machine so busy that a worker starts for longer than the budget lasts, a model that comes late is better
+        than none; what hangs is ended by its own deadline, and a baseline that has ended is not waited for.
+        """
+        if self.seconds is None or self.seconds < MINIMUM_S:
+            return False
+        ended = any(one.source == "baseline" and one.status is not None for one in state.trials.values())
+        kept = any(one.is_whole and one.saved for one in state.trials.values())
+        return not ended and not kept and used_s < max(self.seconds, self.began_s) + _WAITED_S
+
+
+def too_short(seconds: float | None) -> str | None:
+    """Return what must be said before a run with so little time; None where there is enough."""
+    if seconds is None or seconds >= MINIMUM_S:
+        return None
+    return (
+        f"{seconds:g} s may end without any model; from {MINIMUM_S:g} s on there is always one, on a busy machine late."
+    )
 
 
 def choice_seconds(data: TrainData, metric: str, *, clock: Callable[[], float] = time.process_time) -> float:

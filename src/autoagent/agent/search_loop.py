@@ -24,6 +24,7 @@ from autoagent.search.trials_log import TrialsLog
 from autoagent.space import Config
 
 _LAST_START_S = 0.5  # nothing is started with less left than this
+_FIRST_S = 5.0  # a baseline that is waited for gets at least so long
 _POLL_S = 0.2
 _UNCOMPARED = ("baseline", "default", "portfolio", "llm", "repeat", "code")
 _NEVER_REFUSED = ("baseline", "default")  # what a family is known by, however short its schedule becomes
@@ -88,6 +89,7 @@ class Search:
 
     def run(self) -> str:
         """Search until a limit is reached and return why it ended."""
+        self.reserve.began_s = self.recorder.budget.seconds_used()
         for trial in self.recorder.state.unfinished():
             self._start(trial)
         for trial in self.recorder.state.history():
@@ -111,11 +113,15 @@ class Search:
         end = self.reserve.search_end(self.recorder.state)
         return None if end is None else end - self.recorder.budget.seconds_used()
 
+    def _waits(self) -> bool:
+        """Say whether only the baseline is still waited for."""
+        return self.reserve.waits(self.recorder.state, self.recorder.budget.seconds_used())
+
     def _reason_to_end(self) -> str | None:
         left, state, limits = self._left_s(), self.recorder.state, self.plan.limits
         if self.interrupted():
             return INTERRUPTED
-        if left is not None and left <= 0:
+        if left is not None and left <= 0 and not self._waits():
             return "time is up"
         if limits.trials is not None and len(state.finished) >= limits.trials:
             return "all trials are done"
@@ -133,6 +139,8 @@ class Search:
         """Start at most one trial; say whether one was started."""
         left, state = self._left_s(), self.recorder.state
         full = self.plan.limits.trials is not None and len(state.trials) >= self.plan.limits.trials
+        if left is not None and not state.trials and self._waits():
+            left = max(left, _FIRST_S)
         if full or len(self.pool.running) >= self.plan.n_workers or (left is not None and left < _LAST_START_S):
             return False
         view = view_of(state, self.plan, self.ideas.legal(state), left_s=None if left is None else round(left, 2))
@@ -204,7 +212,8 @@ class Search:
         """Return the seconds that a trial started now may take."""
         state = self.recorder.state
         end = self.reserve.search_end(state) if family in BASELINES else self.reserve.trial_end(state)
-        return self.plan.trial_seconds() if end is None else max(end - self.recorder.budget.seconds_used(), 0.1)
+        least = _FIRST_S if family in BASELINES and self._waits() else 0.1
+        return self.plan.trial_seconds() if end is None else max(end - self.recorder.budget.seconds_used(), least)
 
     def _other_folds(self, number: int) -> Folds:
         return other_folds(

@@ -53,6 +53,7 @@ class Sitting:
         llm: the model behind the recording; None without one.
         view: shows what happens.
         began: of the clock, when the budget began; None is now.
+        pool: whose workers are starting already; None starts them here.
     """
 
     folder: RunFolder
@@ -62,6 +63,7 @@ class Sitting:
     view: View
     clock: Callable[[], float] = time.monotonic
     began: float | None = None
+    pool: Pool | None = None
 
     def run(self) -> RunState:
         """Take the run to its end and return its state.
@@ -100,7 +102,8 @@ class Sitting:
 
     def _work(self, recorder: Recorder, flag: Interrupts) -> None:
         llm = self._llm(recorder)
-        pool = Pool(int(_MEMORY_SHARE * psutil.virtual_memory().available))
+        pool = self.pool or Pool(memory_bytes=0)
+        pool.memory_bytes = int(_MEMORY_SHARE * psutil.virtual_memory().available)
         try:
             pool.warm("light")  # it imports while the request is read and the table inspected
             if not recorder.state.planned:
