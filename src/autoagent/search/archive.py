@@ -96,7 +96,7 @@ def known_starts(
     reasons += [f"{one.family} tries early what was best in {one.run}, on similar data" for one in found]
     if not found:
         others = sum(not is_same(card, run.card) for run in archive)
-        reasons.append(f"{folder} says nothing: of its {others} runs on other data none is near with a clear gain")
+        reasons.append(f"{folder} says nothing: none of its runs on other data ({others}) is near and has a clear gain")
     return {one.family: one.config for one in found}
 
 
