@@ -36,6 +36,7 @@ class BoxTask:
         valid_boxes: theirs.
         points: ``(A, 2)`` where the model's points are, x and y from 0 to 1.
         metric: that it will be judged by.
+        focus: as ``box_loss`` takes it.
         slow: parameters that were trained before, by the factor of their learning rate.
     """
 
@@ -47,6 +48,7 @@ class BoxTask:
     points: Tensor
     metric: str
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(straight=True))
+    focus: float = 3.0
     slow: Sequence[tuple[list[nn.Parameter], float]] = ()
 
     def num_batches(self, batch: int) -> int:
@@ -69,7 +71,7 @@ class BoxTask:
     def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Return the mean over images of the loss of scores and sides."""
         x, t = batch
-        return box_loss(model(x), t, self.points.to(t.device), objects=self._objects())
+        return box_loss(model(x), t, self.points.to(t.device), objects=self._objects(), focus=self.focus)
 
     def validate(self, model: nn.Module) -> float:
         """Return one minus the metric; 1 where the validation images have no object."""

@@ -32,7 +32,8 @@ class BoxLearner:
     """Trains what ``build`` makes.
 
     Attributes:
-        config: with ``lr``, ``weight_decay``, ``batch``, ``epochs``, ``optim``, ``state_bits`` and the augmentation.
+        config: with ``lr``, ``weight_decay``, ``batch``, ``epochs``, ``optim``, ``state_bits``, ``focus`` and the
+            augmentation.
         features: how images are read.
         build: makes the network of a configuration, ``(C, H, W)`` and K; its body has ``points``, ``(A, 2)``.
     """
@@ -72,6 +73,7 @@ class BoxLearner:
                 cast(torch.Tensor, made.body.points),
                 context.metric,
                 self._augmentation(),
+                focus=cast(float, self.config["focus"]),
                 slow=made.slow,
             )
             outcome = engine_fit(
