@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from autoagent.space import Bool, Choice, Float, Growth, Int, Param, Space
 from autoagent.train.model_card import ModelCard
-
-_LEAST = 0.5  # of the schedule, as for the other networks on images
+from autoagent.train.vision.map_cards import LEAST, TRAINING
 
 _TRAINING = {
-    "batch": Param(Choice([8, 16, 32]), 16),
+    **TRAINING,
     "lr": Param(Float(5e-4, 3e-2, log=True), 0.015),
-    "weight_decay": Param(Float(1e-3, 0.3, log=True), 0.02),
-    "optim": Param(Choice(["nadamw", "adamw", "lion"]), "nadamw"),
-    "state_bits": Param(Choice([32, 8]), 32),
-    "ema": Param(Choice([0.0, 0.05]), 0.0),
     "focus": Param(Choice([2.0, 3.0, 6.0]), 3.0),
-    "augment": Param(Float(0.0, 1.0), 0.3),
-    "light": Param(Choice(["on", "off"]), "on"),
     "flip": Param(Choice(["on", "off"]), "on"),
 }
 
@@ -47,7 +40,7 @@ _BOX_NET = ModelCard(
     cost=5.0,
     growth=Growth(
         {"epochs": (1, 0), "width": (1.6, 1), "scale": (2, 2), "batch": (0, 1)},
-        least=_LEAST,
+        least=LEAST,
     ),
     group="neural_network",
     preload="torch",
@@ -76,7 +69,7 @@ _TORCHVISION_DETECTOR = ModelCard(
     portfolio=({}, {"resolution": 320}, {"network": "fcos_resnet50_fpn", "batch": 8}),
     tasks=("detection",),
     cost=9.0,
-    growth=Growth({"epochs": (1, 0), "resolution": (1.7, 2), "batch": (0, 1)}, least=_LEAST),
+    growth=Growth({"epochs": (1, 0), "resolution": (1.7, 2), "batch": (0, 1)}, least=LEAST),
     group="neural_network",
     preload="torch",
     inputs="image",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from autoagent.space import Bool, Choice, Float, Growth, Int, Param, Space
 from autoagent.train.model_card import ModelCard
 
-_LEAST = 0.5  # of the schedule, as for the other networks on images
+LEAST = 0.5  # of the schedule, as for the other networks on images
 
-_TRAINING = {
+TRAINING = {
     "batch": Param(Choice([8, 16, 32]), 16),
     "lr": Param(Float(5e-4, 3e-2, log=True), 8e-3),
     "weight_decay": Param(Float(1e-3, 0.3, log=True), 0.02),
@@ -23,7 +23,7 @@ _MASKS = {
     "balance": Param(Choice([0.0, 0.5, 1.0]), 0.5),
     "flip": Param(Choice(["on", "off"]), "on"),
     "turns": Param(Choice(["on", "off"]), "off"),
-    **_TRAINING,
+    **TRAINING,
 }
 
 _UNET = ModelCard(
@@ -53,7 +53,7 @@ _UNET = ModelCard(
     cost=5.0,
     growth=Growth(
         {"epochs": (1, 0), "width": (1.6, 1), "scale": (2, 2), "batch": (0, 1)},
-        least=_LEAST,
+        least=LEAST,
     ),
     group="neural_network",
     preload="torch",
@@ -81,7 +81,7 @@ _TORCHVISION_SEGMENTER = ModelCard(
     portfolio=({}, {"resolution": 224}, {"network": "fcn_resnet50", "batch": 8}),
     tasks=("segmentation",),
     cost=9.0,
-    growth=Growth({"epochs": (1, 0), "resolution": (1.7, 2), "batch": (0, 1)}, least=_LEAST),
+    growth=Growth({"epochs": (1, 0), "resolution": (1.7, 2), "batch": (0, 1)}, least=LEAST),
     group="neural_network",
     preload="torch",
     inputs="image",
@@ -113,7 +113,7 @@ _KEYPOINT_NET = ModelCard(
             "scale": Param(Choice([1.0, 0.75, 0.5]), 1.0),
             "epochs": Param(Int(5, 300, log=True), 60),
             "flip": Param(Choice(["auto", "on", "off"]), "auto"),
-            **_TRAINING,
+            **TRAINING,
         }
     ),
     portfolio=(
@@ -127,7 +127,7 @@ _KEYPOINT_NET = ModelCard(
     cost=5.0,
     growth=Growth(
         {"epochs": (1, 0), "width": (1.6, 1), "scale": (2, 2), "batch": (0, 1)},
-        least=_LEAST,
+        least=LEAST,
     ),
     group="neural_network",
     preload="torch",
