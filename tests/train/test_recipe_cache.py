@@ -105,6 +105,10 @@ def test_the_piece_that_was_not_used_for_longest_goes_first(tmp_path, monkeypatc
     assert sum(path.stat().st_size for path in folder.glob("*.piece")) <= 3.5 * size
 
 
+def test_a_cache_is_bounded_unless_told_otherwise(tmp_path):
+    assert 0 < RecipeCache(tmp_path)._limit() <= 1_000_000_000
+
+
 def test_a_piece_as_large_as_all_others_together_is_not_kept(tmp_path):
     small = cache(tmp_path, max_bytes=10_000)
     fit = Fits(rows=1000)
