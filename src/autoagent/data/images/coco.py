@@ -1,4 +1,4 @@
-"""Read boxes and joints of COCO files beside their images into a table of paths and cells."""
+"""Read boxes and joints beside images, of COCO files or in YOLO's form, into a table of paths and cells."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from autoagent.data.images.coco_joints import joints_of_files
 from autoagent.data.images.folders import Found
 from autoagent.data.images.label_cells import MOST_OBJECTS, Box, Kind, Labels, boxes_cell
 from autoagent.data.images.source import COLUMN, ImageFacts
+from autoagent.data.images.yolo import find_yolo
 from autoagent.errors import DataError
 
 TARGETS: Mapping[Kind, str] = {"detection": "boxes", "keypoints": "joints"}  # the column of labels
@@ -52,15 +53,20 @@ class LabelledImages:
 
 
 def find_labels(root: Path, found: Found, kind: Kind | None = None) -> LabelledImages | None:
-    """Return the images of a folder that a COCO file in it has labels of; None where there is no such file.
+    """Return the images of a folder that have boxes or joints: of a COCO file, else in YOLO's form; None without.
 
-    Several files, for example one for each split, are read as one where they name the same categories.
+    Several COCO files, for example one for each split, are read as one where they name the same categories.
 
     Raises:
-        DataError: as ``read_coco``; or there are files of different categories.
+        DataError: as ``read_coco`` and ``find_yolo``; or there are files of different categories.
     """
     files = [name for name in found.others if name.lower().endswith(".json") and looks_like_coco(root / name)]
-    return read_coco([root / name for name in files], root, found, kind) if files else None
+    if files:
+        return read_coco([root / name for name in files], root, found, kind)
+    if kind == "keypoints" or (lines := find_yolo(root, found)) is None:
+        return None
+    cells, labels, told = _boxes(lines[0], lines[1])
+    return _table(cells, labels, lines[1], [*found.notes, *lines[2], *told])
 
 
 def read_coco(files: Sequence[Path], root: Path, found: Found, kind: Kind | None = None) -> LabelledImages:
@@ -83,14 +89,18 @@ def read_coco(files: Sequence[Path], root: Path, found: Found, kind: Kind | None
     if kind is None:
         kind = "keypoints" if all(one.has_joints for one in parts) else "detection"
     images, notes = pictures_of(parts, found, root)
-    facts = {one.cell: one.facts for one in images}
     if kind == "keypoints":
         cells, labels, told = joints_of_files(parts, images)
     else:
         cells, labels, told = _boxes(parts[0], images)
-    frame = pd.DataFrame({COLUMN: list(cells), TARGETS[kind]: list(cells.values())})
-    kept = {cell: facts[cell] for cell in cells}
-    return LabelledImages(frame, COLUMN, TARGETS[kind], kept, labels, [*found.notes, *notes, *told])
+    return _table(cells, labels, images, [*found.notes, *notes, *told])
+
+
+def _table(cells: Mapping[str, str], labels: Labels, images: Sequence[Picture], notes: list[str]) -> LabelledImages:
+    target = TARGETS[labels.kind]
+    frame = pd.DataFrame({COLUMN: list(cells), target: list(cells.values())})
+    facts = {one.cell: one.facts for one in images if one.cell in cells}
+    return LabelledImages(frame, COLUMN, target, facts, labels, notes)
 
 
 def _boxes(file: CocoFile, images: Sequence[Picture]) -> tuple[dict[str, str], Labels, list[str]]:

@@ -62,7 +62,9 @@ class BoxTask:
     def load(self, part: Part) -> tuple[Tensor, Tensor]:
         """Read a batch and move images and boxes alike."""
         places, random = np.asarray(part[0]), torch.as_tensor(np.asarray(part[1]))
-        x, t = as_input(self.rows.read(places)), torch.from_numpy(self.boxes[places])
+        boxes = self.boxes[places]
+        used = np.flatnonzero((boxes[:, :, 0] >= 0).any(axis=0))  # the loss takes memory for each place
+        x, t = as_input(self.rows.read(places)), torch.from_numpy(boxes[:, : used.max(initial=0) + 1])
         change = self.augmentation
         if change.strength > 0 or change.flip:
             t = moved_boxes(t, change.affine(random))
