@@ -18,7 +18,8 @@ COMPILER = shutil.which("cc")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler on the path")
 SIZES = (0, 1, 15, 16, 17, 255, 256, 257, 4096, 4097, 4225, 9407)
 DEFINES = ("-DRULE=lion", "-DBITS=8", "-DBLOCK=256")
-VARIANTS = [(name, {}) for name in ("adamw", "adam", "nadamw", "sgd", "lion", "adagrad", "rmsprop", "ademamix")]
+RULES = ("adamw", "adam", "nadamw", "sgd", "lion", "adagrad", "rmsprop", "ademamix")
+VARIANTS: list[tuple[str, dict[str, object]]] = [(name, {}) for name in RULES]
 VARIANTS += [("sgd", {"momentum": 0.9}), ("sgd", {"momentum": 0.9, "nesterov": True}), ("rmsprop", {"momentum": 0.5})]
 VARIANTS += [("rmsprop", {"centered": True}), ("rmsprop", {"centered": True, "momentum": 0.5})]
 
@@ -37,11 +38,11 @@ class _Reference:
             reference.run(job)
 
 
-def _step(optimizer: QuantizedOptimizer, seed: int, *, bad: bool, plain: bool) -> None:
+def _step(optimizer: QuantizedOptimizer, seed: int, *, bad: bool, plain: bool, wide: bool = False) -> None:
     generator = torch.Generator().manual_seed(seed)
     for param in optimizer.param_groups[0]["params"]:
         draw = torch.randn(2, *param.shape, generator=generator)
-        param.grad = (draw[0] * draw[1].exp()).to(param.dtype)
+        param.grad = (draw[0] * draw[1].exp()).to(torch.float32 if wide else param.dtype)
         if bad and param.numel() > 100:
             param.grad[5], param.grad[50], param.grad[77] = torch.nan, -torch.inf, 1e30
     if plain:
@@ -266,3 +267,22 @@ def test_gradients_of_another_layout_are_brought_into_order() -> None:
         param.grad = given
         OPS_OPTIMS["adamw"].load()([param], lr=0.1).step()  # type: ignore[operator]
     assert torch.equal(fast, plain)
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("later", [False, True], ids=["from the first step", "from the second step"])
+def test_a_gradient_with_more_bits_than_its_parameter_is_not_rounded_first(dtype: torch.dtype, later: bool) -> None:
+    """``grad_dtype`` lets fp32 gradients stand at parameters of 16 bits; the reference reads them as they are."""
+    if not hasattr(torch.nn.Parameter(torch.zeros(1)), "grad_dtype"):
+        pytest.skip("this torch has no grad_dtype")
+    fast, plain = (_make("adamw", (100, 4225), dtype, state_bits=8) for _ in range(2))
+    for seed in range(3):
+        wide = seed > 0 or not later
+        for optimizer in (fast, plain):
+            for param in optimizer.param_groups[0]["params"]:
+                param.grad = None
+                param.grad_dtype = torch.float32 if wide else dtype
+            _step(optimizer, seed, bad=False, plain=optimizer is plain, wide=wide)
+    assert fast.param_groups[0]["params"][0].grad.dtype is torch.float32
+    _assert_same(fast, plain)

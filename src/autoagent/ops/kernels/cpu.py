@@ -54,6 +54,11 @@ def why_not(param: Tensor, rule: Rule, block: int) -> str:
     return build.load(rule.name, 8, block).reason
 
 
+def is_rounded(grad: torch.dtype, param: torch.dtype) -> bool:
+    """Say whether a gradient would lose bits as the parameter's dtype."""
+    return grad is not param and param is not torch.float32
+
+
 _scalars_of, _dtype_of = attrgetter("scalars"), attrgetter("dtype")
 
 
@@ -92,13 +97,19 @@ class Batch:
         sizes = [param.numel() for param in self.params]
         return [*map(_dtype_of, self.params)] == self.dtypes and bool((self.records["numel"][:-1] == sizes).all())
 
-    def run(self) -> None:
-        """Do all jobs with their gradients and numbers of this step."""
+    def run(self) -> bool:
+        """Do all jobs with their gradients and numbers of this step; say whether they were done.
+
+        None is done where a gradient has more bits than its parameter, which ``Tensor.grad_dtype`` allows: C reads both
+        alike, and rounding it first would not be the definition.
+        """
         records, params = self.records, self.params
         pointers, copies = [], []
         for job, dtype in zip(self.jobs, self.dtypes, strict=True):
             grad = job.grad
             if grad.dtype is not dtype or not grad.is_contiguous():
+                if is_rounded(grad.dtype, dtype):
+                    return False
                 grad = grad.to(dtype).contiguous()
                 copies.append(grad)
             pointers.append(grad.data_ptr())
@@ -111,11 +122,12 @@ class Batch:
         units = int(records["first_unit"][-1])
         self.library.autoagent_step(records.ctypes.data, len(self.jobs), units, numbers.ctypes.data, threads)
         if self.in_place:
-            return
+            return True
         records["param"][:-1] = _pointers(self.params)
         for param, stepped in zip(self.params, params, strict=True):
             if stepped is not param:
                 param.copy_(stepped)
+        return True
 
     def _number(self) -> _Records:
         """Write into the descriptors which row of the returned scalars is whose."""

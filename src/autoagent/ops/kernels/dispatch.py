@@ -30,7 +30,10 @@ class Engine:
             for batch in self._batches:
                 batch.refresh()
         for batch in self._batches:
-            batch.run()
+            if not batch.run():  # gradients have become wider than their parameters
+                for job in batch.jobs:
+                    reference.run(job)
+                self._jobs = []
         for job, kernel in self._alone:
             run = _triton() if kernel == "triton" else reference.run
             if job.offloaded:
@@ -39,7 +42,7 @@ class Engine:
                 run(job)
 
     def _prepare(self, jobs: list[Job]) -> None:
-        choices = [choice(job.param, job.rule, bits=job.bits, block=job.block) for job in jobs]
+        choices = [_choice(job) for job in jobs]
         for reason in sorted({reason for kernel, reason in choices if kernel == "torch"} - self._said):
             self._said.add(reason)
             _log.warning("the optimizer steps in plain torch, which is slow: %s", reason)
@@ -47,6 +50,13 @@ class Engine:
         self._batches = cpu.batches([job for job, kind in zip(jobs, kinds, strict=True) if kind == "c"])
         self._alone = [(job, kind) for job, kind in zip(jobs, kinds, strict=True) if kind != "c"]
         self._jobs = jobs
+
+
+def _choice(job: Job) -> tuple[str, str]:
+    kernel, reason = choice(job.param, job.rule, bits=job.bits, block=job.block)
+    if kernel == "c" and cpu.is_rounded(job.grad.dtype, job.param.dtype):
+        return "torch", "the C kernel reads gradients with the bits of their parameters"
+    return kernel, reason
 
 
 def choice(param: Tensor, rule: Rule, *, bits: int, block: int) -> tuple[str, str]:
