@@ -45,12 +45,12 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
 )  # fmt: skip
 _LEFT_OUT = re.compile(
     r"\"?\s*(?:columns?\s+)?(?:must|should|shall|will|ought to|has to|have to|needs? to|is to|are to|is|are|can|may)\s*(?:be\s+)?"
-    r"(?:(?:left out|excluded|ignored|dropped|omitted|removed|skipped|disregarded|discarded|kept out|thrown (?:out|away)|off[\s-]limits|forbidden|out of bounds|banned|barred|taboo|not (?:an? )?(?:features?|inputs?|predictors?|usable|admissible|available))|(?:not|never)\s+(?:be\s+)?(?:used|touched|considered|included|allowed|seen|known|enter\w*|fed|available))\b"
+    r"(?:(?:left out|excluded|ignored|dropped|omitted|removed|skipped|disregarded|discarded|kept out|thrown (?:out|away)|off[\s-]limits|forbidden|out of bounds|banned|barred|taboo|not (?:in|part of|available in|known in) the (?:test|new|future)|not (?:an? )?(?:features?|inputs?|predictors?|usable|admissible|available))|(?:not|never)\s+(?:be\s+)?(?:used|touched|considered|included|allowed|seen|known|enter\w*|fed|available))\b"
     r"|\"?\s+(?:enter|be used|be included|be fed|be seen)\s+(?:\w+\s+){0,2}(?:as|among|in|by|to|into)?\s*(?:an?\s+|the\s+)?(?:predictors?|inputs?|features?|covariates?|model)\b(?=.{0,1})"
 )
 _LEFT_OUT_IF = re.compile(r"\b(?:no|not|never|nor|neither|n't|cannot)\b[^.;]{0,60}$")
 _READ_FROM = re.compile(
-    r"\b(?:from|us(?:e|es|ing)|read(?:s|ing)?|based on|given|out of|wording (?:of|in)|words (?:of|in)|text(?:s)? (?:is|are|sits|stands|lives)? ?(?:in|under|of)|look(?:ing)? at|analy[sz](?:e|ing)|feed(?:ing)?|text\s?:|texts?\s*\(|text (?:column|field)s?)\s*(?:(?:only|just|the|both|columns?|fields?|its|their|each|an?)\s+)*\"?$"
+    r"\b(?:from|us(?:e|es|ing)|read(?:s|ing)?|based on|given|out of|wording (?:of|in)|words (?:of|in)|text(?:s)? (?:is|are|sits|stands|lives)? ?(?:in|under|of)|look(?:ing)? at|analy[sz](?:e|ing)|feed(?:ing)?|texts? of (?:the |each |an? )?\w+ (?:is|are|sits|stands|lives) in|text\s?:|texts?\s*\(|text (?:column|field)s?)\s*(?:(?:only|just|the|both|columns?|fields?|its|their|each|an?)\s+)*\"?$"
 )
 # What belongs together must not be divided, in whatever words.
 TOGETHER = re.compile(
@@ -62,6 +62,7 @@ TOGETHER = re.compile(
 _TARGET_NOUN = re.compile(
     r"\b(?:target|label|predict\w*|answer|outcome|generat\w+|summari[sz]\w+|translat\w+)(?: column| variable| field| the| is| are|:|=)*\s*\"?$"
 )
+_MARKS = frozenset(["label", "flag", "class", "target", "status", "yn", "ind", "code", "type", "bool"])
 _ENDINGS = frozenset(
     [
         "",
@@ -86,12 +87,9 @@ _ENDINGS = frozenset(
     ]
 )
 _SPELT = re.compile(rf'[^.;]{{0,40}}\(\s*"?({IDENTIFIER})"?\s*\)')  # "one patient together (patient_id)"
+_INPUTS = r"(?:(?:the )?(?:inputs?|features?|predictors?|covariates?|regressors?|independent variables?|explanatory variables?)(?: columns?| variables?)? (?:are|is|=|:))"
+_INVENTORY = r"(?:(?:with|has|have|having|contains?|containing|includ(?:es?|ing)|of)(?: the)?(?: following)? (?:columns|fields|features|variables|attributes)(?: are)?)"
 _NEAR = 70  # characters between such words and the column they are about
-_FILE = re.compile(
-    r"(?<![\w/.~-])(?:[\w.~-]*/)*[\w.-]+\.(?:csv|tsv|parquet|jsonl?|xlsx|npz|zip|feather|arff|txt|tar|h5|pkl|avro|orc)\b|(?<![\w/])(?:\.{0,2}/|~/|s3://|gs://)[\w.-]*\w[\w./-]*|(?<![\w/])(?!and/|or/|he/|yes/|his/|w/)(?:[\w.-]+/)+(?=[\s,.;:)!?\"]|$)"
-)
-_ANNOTATED = re.compile(r"\b(?:annotat\w+|coco|voc|yolo|box(?:es)?|masks?|polygons?|key ?points?)\b")
-_LABELLED = re.compile(r"\blabels?\b")
 
 
 def find_mentions(sentence: Sentence, names: Sequence[str]) -> list[Mention]:
@@ -133,48 +131,14 @@ def read_columns(sentence: Sentence, names: Sequence[str] = (), *, texts: Collec
         yield from _read_unknown(sentence)
 
 
-def read_path(sentence: Sentence) -> Iterator[Finding]:
-    """Find a file or folder."""
-    for i, match in enumerate(sentence.find(_FILE)):
-        before = sentence.before(match.start(), width=30)
-        near = f"{sentence.before(match.start(), width=60)} | {sentence.after(match.end(), width=25)}"
-        if i and re.search(r"\b(?:save|write|export|store|put|output|give me|produce)\b[^.,;]{0,40}$", before):
-            continue
-        if match[0].endswith((".json", ".xml")) and (_ANNOTATED.search(near) or "annot" in match[0]):
-            key = "data.annotations"
-        elif re.search(r"\blabels?\b|_labels?|labels?_", match[0]):
-            key = "data.labels"
-        elif re.search(r"\b(?:labels?|annotations?)\b(?: \w+){0,2}[^.,]{0,14}$", before):
-            key = "data.annotations" if "annotation" in before else "data.labels"
-        elif _folder(match[0]) and re.search(r"\bmasks?\b[^.,;]{0,20}$", before):
-            continue
-        elif _is_first_path(sentence, i, match) and not re.search(
-            r"\b(?:save|write|export|store|put|output)\b[^.,]{0,25}$", before
-        ):
-            key = "data.path"
-        else:
-            continue
-        yield Finding(key, sentence.words(*match.span()), *match.span())
-
-
-def _folder(path: str) -> bool:
-    return path.endswith("/")
-
-
-def _is_first_path(sentence: Sentence, i: int, match: re.Match[str]) -> bool:
-    """Say whether no earlier path of the request can be the data's own; files of labels and annotations are not."""
-    earlier = list(sentence.find(_FILE))[:i]
-    return all(
-        other[0].endswith((".json", ".xml")) or _LABELLED.search(sentence.before(other.start(), width=30))
-        for other in earlier
-    )
-
-
 def _read_known(
     sentence: Sentence, mentions: list[Mention], names: Sequence[str], texts: Collection[str] = ()
 ) -> Iterator[Finding]:
     taken: set[int] = set()
     roles: set[str] = set()
+    taken |= {mention.start for mention in _in_role(sentence, mentions, _INPUTS, "", many=True, taken=taken)}
+    inventory = _in_role(sentence, mentions, _INVENTORY, "", many=True, taken=taken)
+    taken |= {mention.start for mention in inventory} if len(inventory) > 2 else set()
     for key, lead, tail in _ROLES:
         many = key in ("data.features_exclude", "data.text_fields")
         fit = [mention for mention in mentions if lead != _SPLIT_BY or _TIMELY.search(mention.name.lower())]
@@ -245,10 +209,16 @@ def _kin(sentence: Sentence, names: Sequence[str], known: list[Mention]) -> list
     found = []
     for match in _WORD.finditer(sentence.clean):
         word = _normal(match[0])
-        kin = [name for name, own in parts.items() if any(_is_kin(word, part) for part in own)]
+        kin = [name for name, own in parts.items() if any(_is_kin(word, part) for part in _heads(own))]
         if len(word) >= 4 and word not in GENERIC and len(kin) == 1:
             found.append(Mention(kin[0], *match.span()))
     return found
+
+
+def _heads(parts: list[str]) -> list[str]:
+    """Return the words that may stand for a column's name: the last one, and those before "label" or "flag"."""
+    last = parts[-1:]
+    return [*last, *parts[:-1]] if last and last[0] in _MARKS else last
 
 
 def _is_kin(word: str, part: str) -> bool:

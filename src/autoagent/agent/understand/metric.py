@@ -30,9 +30,10 @@ METRIC_WORDS: dict[str, str] = {
     "log_loss": r"log ?loss / logloss / log likelihood loss / (?:multi ?class )?logarithmic loss / cross entropy(?: loss)? / log_loss / logarithmic loss / nll / negative log likelihood",
     "brier": r"brier(?: score| loss)?",
     "quadratic_weighted_kappa": r"quadratic(?:ally)? weighted (?:cohen'?s? )?kappa / qwk / quadratic kappa / quadratic_weighted_kappa / weighted kappa / kappa (?:score )?(?:with|using|under|and) (?:a )?(?:quadratic|squared) weight(?:s|ing)? / quadratic weights? kappa",
-    "rmsle": r"rmsle / rmse (?:metric |score |error |loss )?(?:between|of|on) (?:the )?log(?:arithm)?s? / root mean squared? log(?:arithmic)? error",
+    "rmsle": r"rmsle / (?:rmse|root mean squared? error(?: \(rmse)?)\)? (?:metric |score |error |loss )?(?:between|of|on) (?:the )?log(?:arithm)?s? / root mean squared? log(?:arithmic)? error",
     "rmse": r"rmse / root mean squared? (?:prediction )?error / rms error / root mse / root_mean_squared_error",
     "mse": r"mse / mean squared? (?:error|err|deviation) / (?:mean )?error quadratic(?: mean)? / mean quadratic error / quadratic mean error / squared error",
+    "rmspe": r"rmspe / root mean squared? percent(?:age)? error",
     "smape": r"smape / symmetric mape / symmetric mean absolute percent(?:age)? error",
     "mape": r"mape / mean absolute percent(?:age)? error / percent(?:age)? error",
     "rmsse": r"rmsse / root mean squared? scaled error",
@@ -80,6 +81,7 @@ MINIMISED = frozenset(
         "smape",
         "mean_pinball",
         "word_error_rate",
+        "rmspe",
     ]
 )
 CLASS_METRICS = frozenset(
@@ -143,7 +145,7 @@ _VALUE_NEXT = re.compile(
     rf"^\s*(?:matters?|counts?|is)\s+(?:the\s+)?(?:most|a lot|important|key|what counts)\s*[:,;.-]\s*(?:it (?:should|must) be\s+)?(?:at least|at most|above|over|below|under)\s+(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?"
 )
 _VALUE_BEFORE = re.compile(
-    rf"(?:^|\s)(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?(?:\s+or\s+(?:better|more|higher|above))?\s+(?:of\s+)?(?:or better\s+|test\s+|validation\s+|overall\s+|in\s+|or higher\s+|classification\s+|prediction\s+|mean\s+|average\s+)*(?:the\s+)?$"
+    rf"(?:^|\s)(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?\+?(?:\s+or\s+(?:better|more|higher|above))?\s+(?:of\s+)?(?:or better\s+|test\s+|validation\s+|overall\s+|in\s+|or higher\s+|classification\s+|prediction\s+|mean\s+|average\s+)*(?:the\s+)?$"
 )
 _BARE_AFTER = re.compile(rf"^\s+(?P<n>0?\.\d+)(?![\w@:])|^\s*(?P<n2>{NUM})\s?(?P<p>%)")
 _BARE_SHARE = re.compile(rf"^\s*(?P<n>{NUM})\s?(?P<p>%|percent)(?!\w)")
@@ -174,7 +176,7 @@ _PREFER_LATER = phrase(
     "judged by / judge by / scored by / optimi[sz]e(?: for)? / metric(?: is|:)? / measured by / evaluated by / evaluate(?:d)? (?:with|on|using)"
 )
 _QUANTILES = re.compile(
-    rf"(?P<q>(?<![\w.]){NUM}(?:th)?(?:\s*(?:,|and|,\s*and)\s*{NUM}(?:th)?)+)\s+(?:quantiles|percentiles)"
+    rf"(?P<q>(?<![\w.]){NUM}(?:th)?(?:\s*(?:,|and|,\s*and)\s*{NUM}(?:th)?)+)\s+(?:quantiles?|percentiles?)"
 )
 _QUANTILE_LIST = re.compile(
     rf"\b(?:quantiles?|percentiles?|pinball(?: loss)?|tau|levels?|alphas?)\b[^\d.;]{{0,30}}(?P<q>(?<![\w.])(?:p\s?)?{NUM}(?:th|%)?(?:\s*(?:,\s*and|,|and|/|;)\s*(?:p\s?)?{NUM}(?:th|%)?(?!\w))+)"

@@ -27,15 +27,15 @@ _LIST_BEGINS = tuple(
 )  # fmt: skip
 _STOP = "and or vs versus from in by for with using on at under within to of is are was be the a an that which who based given if when where not no per then than as it they this these those we i you please but so because via until while only".split()  # noqa: SIM905
 _WORD = rf"(?!(?:{'|'.join(_STOP)})\b)[a-z&][\w&'-]*"
-_ITEM = re.compile(rf"(?:the |an? |either )?(?P<w>{_WORD}(?: {_WORD}){{0,2}})(?:\s*\(\s*\d+\s*\))?")
+_ITEM = re.compile(rf"(?:the |an? |either )?\"?(?P<w>{_WORD}(?: {_WORD}){{0,2}})\"?(?:\s*\(\s*\d+\s*\))?")
 _NEXT = re.compile(r"\s*(?:,\s*(?:and|or)\b|,|\band\b|\bor\b|\bvs\b\.?|\bversus\b|/)\s*")
 _FIRST_NEXT = re.compile(rf"{_NEXT.pattern}|\s*\bfrom\s+")  # "distinguish cats from dogs"
 _FIRM_NEXT = re.compile(r"\s*(?:\bor\b|\bvs\b\.?|\bversus\b)\s*")
 # Words that follow such a cue without being a class: "sorted fast and well", "yes or no", "of mine or yours".
 _NO_CLASS = frozenset(
     """
-    fast well quickly accurately possible soon small cheap train test validation yes no true false not better worse
-    more less likely accurate simple slow cpu gpu mine yours ours theirs time today tomorrow next less fewer
+    fast well quickly accurately possible soon train test validation yes no true false not better worse
+    more less likely accurate cpu gpu mine yours ours theirs time today tomorrow next less fewer
     ready available known unknown fine ok okay necessary needed important accuracy
     auc auroc rmse mae f1 precision recall metric minutes hours seconds mb kb training inference prediction model
     everything nothing something anything both neither one two numeric categorical text binary multiclass
@@ -54,11 +54,12 @@ def named_classes(sentence: Sentence, *, names: Collection[str] = ()) -> Finding
         names: the table's columns; a list of columns is no list of classes.
     """
     columns = {name.lower() for name in names} | {name.lower().replace("_", " ") for name in names}
+    text = _with_slashes(sentence)
     for place, begin in enumerate(_LIST_BEGINS):
         for cue in begin.finditer(sentence.clean):
-            items = list(_items(sentence.clean, cue.end())) or _letters(sentence.clean, cue.end())
+            items = list(_items(text, cue.end())) or _letters(text, cue.end())
             loose = place >= len(_LIST_BEGINS) - 2
-            if loose and not _is_firm(sentence.clean, items):
+            if loose and not _is_firm(text, items):
                 continue
             words = [sentence.clean[start:end] for start, end in items]
             if len(items) < 2 or len(items) > _MOST_CLASSES or any(_is_no_class(w, columns) for w in words):
@@ -82,6 +83,15 @@ def task_of_classes(found: Finding) -> Finding:
     task = "multiclass_classification" if many else "binary_classification"
     count = len(found.value) if isinstance(found.value, list) else 0
     return Finding("task_type", task, found.start, found.end, f"{count} classes are named")
+
+
+def _with_slashes(sentence: Sentence) -> str:
+    """Return the cleaned text with the slashes of the original where the cleaning made ends of clauses of them."""
+    original = sentence.original
+    return "".join(
+        "/" if char == ";" and original[start : start + 1] == "/" else char
+        for char, start in zip(sentence.clean, sentence.starts, strict=True)
+    )
 
 
 def _items(text: str, at: int) -> Iterator[tuple[int, int]]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from autoagent.agent.spec import Question, TaskSpec, Understanding, Value
-from autoagent.agent.understand.columns import find_mentions, read_columns, read_path
+from autoagent.agent.understand.columns import find_mentions, read_columns
 from autoagent.agent.understand.evidence import ColumnEvidence, DataEvidence
 from autoagent.agent.understand.feasibility import Verdict, judge
 from autoagent.agent.understand.finding import Fields, Finding, merge
@@ -16,6 +16,7 @@ from autoagent.agent.understand.metric import read_metric
 from autoagent.agent.understand.models import read_bits, read_models, read_monotone
 from autoagent.agent.understand.named_classes import counted_by_target, named_classes, task_of_classes
 from autoagent.agent.understand.numbers import write_in_digits
+from autoagent.agent.understand.paths import read_path
 from autoagent.agent.understand.sentence import Sentence
 from autoagent.agent.understand.series import SERIES_TASKS, read_series_words
 from autoagent.agent.understand.setting import read_facts, read_setting

@@ -50,7 +50,7 @@ _STEP = re.compile(
 )
 _AHEAD = re.compile(
     rf"\b(?:next|coming|following)\s+({NUM})\s*({_UNIT}|steps?|points|periods|time steps)|\b({NUM})[\s-]({_UNIT}|steps?|periods|time steps|points)[\s-](?:ahead|in advance|out|into the future|forecasts?|horizon)"
-    rf"|\bhorizon(?: of| is|:| =)?\s*({NUM})\s*({_UNIT}|steps?|periods|time steps)?|\b(?:next|coming|following)\s+({_UNIT[:-1]}))(?!\w)(?! \d)"
+    rf"|\bforecast\w*\b[^.;]{{0,60}}?\bfor ({NUM}) ({_UNIT})\b(?! of)|\bhorizon(?: of| is|:| =)?\s*({NUM})\s*({_UNIT}|steps?|periods|time steps)?|\b(?:next|coming|following)\s+({_UNIT[:-1]}))(?!\w)(?! \d)"
 )
 _CONTEXT = re.compile(
     rf"\b(?:context(?: length| window)?|look-?back|lookback window|history|input window|using the (?:last|past|previous)|given the (?:last|past|previous))(?: of| is|:| =)?\s*({NUM})\s*(?:{_UNIT}|steps?|points|values|observations)"
@@ -124,8 +124,8 @@ def read_horizon(sentence: Sentence) -> Iterator[Finding]:
     """Find how many steps ahead, how many back, and the frequency of the series."""
     match = _AHEAD.search(sentence.clean)
     if match and _FORECASTS.search(sentence.clean):
-        number = match[1] or match[3] or match[5] or "1"
-        unit = match[2] or match[4] or match[6] or match[7]
+        number = match[1] or match[3] or match[5] or match[7] or "1"
+        unit = match[2] or match[4] or match[6] or match[8] or match[9]
         yield Finding("horizon.steps", int(float(number)), *match.span())
         if unit and not unit.startswith(("step", "period", "time", "point")):
             yield Finding("horizon.freq", unit.removesuffix("s"), *match.span())

@@ -13,7 +13,7 @@ LIST = r"(?:\s*(?:,|and|or|&|nor|,\s*and|/)\s*(?:the\s+)?)"
 IDENTIFIER = r"(?<!\w)[a-z][\w]*_[\w]+|[A-Za-z]+\.[A-Za-z_]\w+"
 PREDICT = (
     r"(?:predict(?:s|ing)?|classify(?:ing)?|estimat(?:e|es|ing)|forecast(?:s|ing)?|model(?:l?ing)?(?= the)|regress(?:ing)?|guess(?:ing)?|target(?: column| variable)?(?: is| =|:| called| named)?"
-    r"|label(?: column)?(?: is| =|:| called| named)|outcome(?: column)?(?: is| =|:)|dependent variable(?: is)?|predictions? (?:of|for)|(?:model|classifier|regressor|predictor) (?:for|of)|response(?: variable)?(?: is| =|:)|y\s*=|the answer is in|labels? (?:are|is) in|determine|explain|prognosticate|(?:predict|tell|give|find|say)s?\s+(?:me|us|for me|for us)|of interest is|(?:predicted|forecast|estimated|modell?ed|explained|learned|learnt) (?:is|are|here is)|(?:to predict|to forecast|to estimate|to model) (?:is|=|:)|(?:field|column|box|cell|value) to (?:fill|predict|guess|estimate|forecast|model)(?: in)?(?: is| =|:)?|(?:thing|column|variable|value|one|what) (?:that )?(?:we|i|they) (?:want|need|care about|care for|are after|am after|are interested in|am interested in)(?: here)? is|what (?:we're|i'm|we are|i am) (?:after|interested in|looking for) is|make (?:a )?\w+ (?:of|for)|class of)"
+    r"|label(?: column)?(?: is| =|:| called| named)|outcome(?: column)?(?: is| =|:)|dependent variable(?: is)?|predictions? (?:of|for)|(?:model|classifier|regressor|predictor) (?:for|of)|response(?: variable)?(?: is| =|:)|y\s*=|the answer is in|labels? (?:are|is) in|determine|explain|prognosticate|(?:predict|tell|give|find|say)s?\s+(?:me|us|for me|for us)|outputs?(?: variable| column)? (?:is|are|=|:)|of interest is|(?:predicted|forecast|estimated|modell?ed|explained|learned|learnt) (?:is|are|here is)|(?:to predict|to forecast|to estimate|to model) (?:is|=|:)|(?:field|column|box|cell|value) to (?:fill|predict|guess|estimate|forecast|model)(?: in)?(?: is| =|:)?|(?:thing|column|variable|value|one|what) (?:that )?(?:we|i|they) (?:want|need|care about|care for|are after|am after|are interested in|am interested in)(?: here)? is|what (?:we're|i'm|we are|i am) (?:after|interested in|looking for) is|make (?:a )?\w+ (?:of|for)|class of)"
 )
 ARTICLES = r"(?:\s+(?:the|a|an|our|my|each|every|whether|if|columns?|fields?|features?|variables?|called|named|value|values|of|is|are|was|were|customer|customers|in|someone|somebody|people|patients?|users?|they|it|he|she|you|person|member|client|will|would|be|gets?|has|have|likely|unlikely|prone|to|going|about|develop|suffers?|experiences?|shows?|there|one|who|which|house|their|his|her))*[\s:=\[({]*\"?"
 GENERIC = frozenset(
@@ -150,8 +150,9 @@ _NOUN = r"(?:column|field|variable|target|label)"
 _KNOWN: tuple[tuple[str, str], ...] = (
     (rf"(?<!\w){PREDICT}{ARTICLES}", r""),
     (rf"\b(?:{_NOUN}s?(?: {_NOUN})?|answer|truth|outcome)(?:\s+(?:is|are|named|called|in|the|lives|sits|stands|found|stored|under|comes|from))*\s*[:=]?\s*\"?", r""),
-    (r"", rf"\"?\s*(?:\w+\s+)?(?:column|field)\b|\"?\s+(?:is|as|be|should be)\s+(?:the|our|my)\s+(?:{_NOUN}|response|outcome|dependent|(?:thing|one|quantity|number|value|figure) (?:to (?:predict|forecast|estimate)|of interest|we|i|that))"),
+    (r"", rf"\"?\s*(?:\w+\s+)?(?:column|field)\b|\"?\s+(?:denotes|tells|says|indicates|marks|flags|shows|records|holds|gives)\s+(?:which|whether|if|what|the (?:answer|truth|outcome|result))\b|\"?\s+variable\b(?! importance)|\"?\s+(?:is|as|be|should be)\s+(?:the|our|my)\s+(?:{_NOUN}|response|outcome|dependent|(?:thing|one|quantity|number|value|figure) (?:to (?:predict|forecast|estimate)|of interest|we|i|that))"),
     (rf"(?<!\w){PREDICT}(?:\s+(?!{_STOP}\b)[\w'-]+){{1,6}}\s+[\"(]?", r""),
+    (r"\b(?:quantiles?|percentiles?|median|mean|average|expected value|distribution|value) (?:of|for)\s+(?:the\s+|our\s+)?\"?", r""),
     (r"\b(?:classification|regression|classifier|regressor|model|detection|detector|mistakes?|errors?|predictor)(?:\s+(?:task|problem))?\s+(?:of|on|for|in)\s+(?:the\s+|our\s+|my\s+)?\"?", r""),
     (r"\b(?:mae|mse|rmse|rmsle|mape|r2|f1|auc|auroc|accuracy|loss|score|regress)\s+(?:on|of|for)\s+(?:the\s+)?\"?", r""),
     (r"\b(?:where|if|whether|that|when|how likely|which|who|those)\s+(?:the\s+|an?\s+)?\"?", r"\"?\s+(?:will|becomes?|is going to|flips?|turns?|happens?|occurs?|is (?:true|1|yes|high|low)|goes (?:from|between|up|down|bad)|is likely)\b"),
@@ -172,7 +173,12 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (r"(?:^|[.;!?(:]\s*)(?:the\s+)?\"?", r"\"?\s+(?:by|with|via|using|within|under|at)\b"),
 )  # fmt: skip
 _KNOWN_PATTERNS = tuple((re.compile(rf"{before}\s*$"), re.compile(after)) for before, after in _KNOWN)
-_FIRM_PATTERNS = (_KNOWN_PATTERNS[0], _KNOWN_PATTERNS[1], _KNOWN_PATTERNS[3])
+_FIRM_PATTERNS = (
+    _KNOWN_PATTERNS[0],
+    _KNOWN_PATTERNS[1],
+    _KNOWN_PATTERNS[3],
+    (re.compile(r"\s*$"), re.compile(r"\"?\s+(?:prediction|classification|detection|forecast\w*|model|classifier)\b")),
+)
 _PLACES = frozenset(
     [
         "last",
@@ -235,8 +241,15 @@ def known_target(sentence: Sentence, mentions: Sequence[Mention], *, loosely: bo
         for i, mention in enumerate(mentions):
             led = before.search(sentence.clean[max(0, mention.start - 90) : mention.start])
             if led and after.match(sentence.clean[mention.end :]):
-                return _listed(sentence, mentions[i:])
+                return _listed(sentence, _from_head(sentence, mentions[i:]))
     return []
+
+
+def _from_head(sentence: Sentence, mentions: Sequence[Mention]) -> Sequence[Mention]:
+    """Begin with the noun that the words before it only describe: of "store sales" the sales."""
+    while len(mentions) > 1 and sentence.clean[mentions[0].end : mentions[1].start] == " ":
+        mentions = mentions[1:]
+    return mentions
 
 
 def led_to(sentence: Sentence, mention: Mention) -> bool:
