@@ -126,3 +126,18 @@ def test_a_column_is_left_out_in_many_words(words: str) -> None:
     assert understand(
         f"predict fee. {words}", evidence=kinds(zip="categorical", fee="numeric")
     ).spec.data.features_exclude == ["zip"]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "target"),
+    [
+        ("a table with columns: age, zip and relapse_label; suggest a relapse prediction", "relapse_label"),
+        ("inputs are age and zip. Output is relapse_label", "relapse_label"),
+        ("forecast the shop sales", "sales"),
+        ("relapse_label tells which patients fell ill", "relapse_label"),
+        ("the 0.1 and 0.9 quantile of sales", "sales"),
+    ],
+)
+def test_a_target_is_told_from_the_columns_beside_it(sentence: str, target: str) -> None:
+    table = kinds(age="numeric", zip="categorical", shop="categorical", sales="numeric", relapse_label="categorical")
+    assert understand(sentence, evidence=table).spec.data.target == target

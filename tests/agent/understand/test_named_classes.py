@@ -19,6 +19,8 @@ def of(sentence: str, *names: str) -> Understanding:
         ("distinguish bees from wasps", ["bees", "wasps"]),
         ("predict the mood as one of happy, sad, or bored", ["happy", "sad", "bored"]),
         ("classify text into three categories: Home & Garden, Toys and Books", ["Home & Garden", "Toys", "Books"]),
+        ("triage tickets into refund / bug / how-to", ["refund", "bug", "how-to"]),
+        ("sort houses into 'cheap' or 'dear'", ["cheap", "dear"]),
         ("grade the fruit into A, B, C and D", ["A", "B", "C", "D"]),
         ("judge if the fish is fresh or old, pictures many", ["fresh", "old"]),
         ("diagnose whether the leaf is healthy or mouldy", ["healthy", "mouldy"]),

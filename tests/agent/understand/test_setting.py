@@ -26,6 +26,7 @@ from autoagent.agent.understand import understand
         ("a clerk has to explain why", "constraints.interpretable", True),
         ("every refusal can be justified; each decision can be explained", "constraints.interpretable", True),
         ("the phone has no network", "constraints.offline", True),
+        ("we have 3,000 patient records", "data.n_rows", 3000),
         ("pictures in folders by breed", "data.layout", "folder_per_class"),
         ("only look at the orders where status is open", "data.row_filter", "status is open"),
         ("annotations are in COCO", "data.annotation_format", "coco"),

@@ -35,7 +35,7 @@ _DATED = re.compile(
     r"^[\s-]*(?:old|ago|histor\w*|worth|of (?:data|history|logs|records|sales|measurements|observations|readings|\w+ data)|long|windows?|intervals?|resolution|ahead|in advance|into the future|out\b|from now|sessions?|calls?\b|videos?|clips?|trial periods?|free|contracts?|steps?|buckets?|bins?|apart|later|before(?! (?:my|our|the|we|i|lunch|it))|prior|earlier|horizon|forecasts?|of (?:sales|demand|log|sensor|price)|averages?|returns?|survival|mortality|readmission|churn|warranty|period|gap|seasonal\w*|cycles?|season)"
 )
 _SPAN_BEFORE = re.compile(
-    r"\b(?:last|(?<!anything )(?<!nothing )(?<!never )(?<!not )past|previous|final|latest|most recent|next|following|coming|every|each|first|since|(?<!stop\s)(?<!end\s)(?<!quit\s)(?<!finish\s)after|older than|younger than|aged|ahead by|horizon(?: of| is|:)?|lag(?: of)?|gap of|step(?:s|ping)?(?: of)?|look(?:s|ing)? ahead|over|during|covers?|covering|spans?|spanning|collected (?:for|over)|window of|seasonality of)\s*$"
+    r"\b(?:last|(?<!anything )(?<!nothing )(?<!never )(?<!not )past|previous|final|latest|most recent|next|following|coming|every|each|first|since|(?<!stop\s)(?<!end\s)(?<!quit\s)(?<!finish\s)(?<!killed\s)(?<!ends\s)(?<!stops\s)(?<!off\s)(?<!aborted\s)(?<!dies\s)after|older than|younger than|aged|ahead by|horizon(?: of| is|:)?|lag(?: of)?|gap of|step(?:s|ping)?(?: of)?|look(?:s|ing)? ahead|over|during|covers?|covering|spans?|spanning|collected (?:for|over)|window of|seasonality of)\s*$"
 )
 _EVENT = re.compile(
     r"\b(?:whether|if|who|which|likely|probability|chance|churn\w*|cancel\w*|return\w*|default\w*|readmit\w*|readmission|fail\w*|leav\w*|buy\w*|convert\w*|die\w*|pay\w*|repay\w*|happen\w*|break\w*|resubscri\w*|click\w*)\b[^,;]*$"

@@ -41,7 +41,9 @@ METRIC_WORDS: dict[str, str] = {
     "mae": r"mae / mean abs(?:olute)?\.? (?:error|err|deviation) / (?:average|mean|typical) (?:error|deviation|miss) / off by \d+(?:\.\d+)? (?:\w+ )?on average / absolute error / average absolute error / mean_absolute_error",
     "mean_pinball": r"(?:mean )?(?:pinball|quantile) loss / mean_pinball / mean pinball / pinball",
     "r2": r"r2(?: score)? / r\^2 / r squared / r² / coefficient of determination / explained variance",
-    "miou": r"miou / mean iou / mean intersection over union / mean_iou",
+    "oks_map": r"oks(?: m?ap)? / object key ?point similarity",
+    "dice": r"dice(?: score| coefficient| index)? / dsc",
+    "miou": r"miou / mean iou / iou / jaccard(?: index)? / intersection over union / mean intersection over union / mean_iou",
     "rouge_l": r"rouge l / rouge_l / rougel",
     "rouge_1": r"rouge 1",
     "rouge_2": r"rouge 2",
@@ -274,6 +276,7 @@ def _mentions(sentence: Sentence) -> list[tuple[str, int, int]]:
                 continue
             at = re.sub(r"\s*(?:to|-|\.\.)\s*", ":", at) if at and name == "map" else at
             at = re.sub(r"(?<!\d)\.", "0.", at) if at else at
+            at = f"0.{at}".rstrip("0") if name == "map" and at in ("50", "75", "90", "95") else at
             found.append((f"{name}@{at}" if at else name, *match.span()))
     for name, pattern in _NAMES:
         for match in sentence.find(pattern):

@@ -55,7 +55,7 @@ _MUST = re.compile(
     + r"$"
 )
 _AFTER_FORBID = re.compile(
-    r"^\s*(?:models? )?(?:must|may|can|should|shall|will)(?: not|n't) be (?:used|included|tried|considered|chosen|part)|^\s*cannot be (?:used|included)|^\s*(?:models? )?(?:(?:are|is|was|were|must be|should be) )?(?:to be avoided|ruled out|rejected|forbidden|not allowed|banned|out|off the table|excluded|not an option|prohibited)"
+    r"^\s*(?:models? )?,?\s*(?:no(?: thanks| way)?|nope)(?=\s*(?:[.,;!?]|$))|^\s*(?:models? )?(?:must|may|can|should|shall|will)(?: not|n't) be (?:used|included|tried|considered|chosen|part)|^\s*cannot be (?:used|included)|^\s*(?:models? )?(?:(?:are|is|was|were|must be|should be) )?(?:to be avoided|ruled out|rejected|forbidden|not allowed|banned|out|off the table|excluded|not an option|prohibited)"
 )
 _OPTIONAL = re.compile(
     r"^\s*(?:models? )?(?:(?:is|are|would be) (?:also |perfectly )?(?:fine|ok|okay|optional|allowed|welcome|possible|acceptable|nice|great|the future|overkill|overrated|popular)|if (?:possible|you like|you want|it helps)|are not mandatory|is not mandatory|or (?:whatever|anything|something))"
@@ -63,7 +63,9 @@ _OPTIONAL = re.compile(
 _AFTER_ONLY = re.compile(
     r"^\s*(?:models? )?(?:only|and nothing else|exclusively|or nothing|,?\s*nothing (?:else|more))(?!\w)|^\s*(?:models? )?(?:(?:will|would|should) do\b|suffices?\b|(?:is|are) (?:enough|sufficient)\b)|^\s*(?:models? )?(?:are|is) (?:the only|all (?:that|we))"
 )
-_ALONE = re.compile(r"(?:^|[.;:!?]\s+)(?:a |an )?(?:\d+[\s-]+layers?[\s-]+)?(?:deep |small |big |simple )?$")
+_ALONE = re.compile(
+    r"(?:^|[.;:!?]\s+)(?:a |an )?(?:\d+[\s-]+layers?[\s-]+)?(?:(?:deep|small|big|simple|explainable|interpretable|transparent|fast|tiny|plain|good|single|large|shallow)\s+)*$"
+)
 _AFTER_MUST = re.compile(
     r"^\s*(?:models? )?(?:(?:is|are) (?:a must|required|mandatory|obligatory)|(?:must|has to|have to|should|needs to) be (?:among|included|part|used|in|there|tried|considered))"
 )

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from autoagent.agent.understand.finding import Finding
 from autoagent.agent.understand.sentence import Sentence
 
-_SORTS = r"(?:classif\w+|sort(?:s|ed|ing)?|categori[sz]\w+|divid\w+|separat\w+|label(?:s|l?ed|l?ing)?|mark(?:s|ed|ing)?|assign\w*|grad(?:e|es|ing)|rout(?:e|es|ing)|bin|file|put|group)"
+_SORTS = r"(?:triag\w+|split(?:s|ting)?|partition\w*|pars(?:e|es|ing)|classif\w+|sort(?:s|ed|ing)?|categori[sz]\w+|divid\w+|separat\w+|label(?:s|l?ed|l?ing)?|mark(?:s|ed|ing)?|assign\w*|grad(?:e|es|ing)|rout(?:e|es|ing)|bin|file|put|group)"
 _SAYS = r"(?:predict\w*|judg\w+|tell(?:s|ing)?|says?|decid\w+|determin\w+|diagnos\w+|recogni[sz]\w+|detect\w*|know|see|find out|identif\w+|whether|classif\w+|sort|label|estimat\w+|guess|distinguish)"
 _GROUPS = r"(?:classes|categories|labels|kinds|types|groups|sorts|species|grades|departments|topics|genres|buckets|bins|options|outcomes|values)"
 _LIST_BEGINS = tuple(
@@ -43,6 +43,7 @@ _NO_CLASS = frozenset(
 )
 _LETTERS = re.compile(r"[a-z](?:\s*,\s*[a-z])*\s*(?:,\s*)?(?:and|or)\s+[a-z]\b(?!\s?[a-z])")
 _LETTER = re.compile(r"\b[a-z]\b")
+_PLAIN_LISTS = 3  # the first cues are verbs
 _MOST_CLASSES = 30
 
 
@@ -58,6 +59,8 @@ def named_classes(sentence: Sentence, *, names: Collection[str] = ()) -> Finding
     for place, begin in enumerate(_LIST_BEGINS):
         for cue in begin.finditer(sentence.clean):
             items = list(_items(text, cue.end())) or _letters(text, cue.end())
+            if place < _PLAIN_LISTS and not _is_joined(text, items):
+                continue
             loose = place >= len(_LIST_BEGINS) - 2
             if loose and not _is_firm(text, items):
                 continue
@@ -119,6 +122,11 @@ def _letters(text: str, at: int) -> list[tuple[int, int]]:
     """Return the spans of a list of single letters: "A, B, C or D"."""
     match = _LETTERS.match(text, at)
     return [(at + i, at + i + 1) for i in range(len(match[0])) if _LETTER.match(text, at + i)] if match else []
+
+
+def _is_joined(text: str, items: list[tuple[int, int]]) -> bool:
+    """Say whether a word or a slash joins the last two items: a verb needs that, "classes:" does not."""
+    return len(items) >= 2 and bool(re.search(r"[a-z/]", text[items[-2][1] : items[-1][0]]))
 
 
 def _is_firm(text: str, items: list[tuple[int, int]]) -> bool:

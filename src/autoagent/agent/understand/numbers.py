@@ -75,7 +75,7 @@ _PART_OF = re.compile(
 )
 _PARTS = {"half": "50", "third": "33.333333", "quarter": "25", "fifth": "20", "tenth": "10"}
 _COUPLE = re.compile(r"\b(?:a\s+)?couple(?:\s+of)?\s+(?=[a-z])")
-_COMING = re.compile(r"\b(\d+)\s+(next|coming|following)\s+(hours?|days?|weeks?|months?|quarters?|years?|steps?)\b")
+_COMING = re.compile(r"\b(\d+)\s+(next|coming|following)\s+(hours|days|weeks|months|quarters|years|steps)\b")
 _ARTICLE = re.compile(
     r"\b(?:an?|one)\s+(?:single\s+)?(?=(?:hour|hr|minute|min|second|sec|day|week|month|year|gigabyte|gig|megabyte|meg|mb|gb"
     r"|kilobyte|dollar|buck|cent|million|thousand|hundred|dozen|percent)s?\b)|\b(?:one|a single)\s+(?=(?:gpu|core|cpu core|cpu thread|false (?:alarm|alert|positive)|nvidia|a100|h100|v100|rtx|gtx|t4|l4)s?\b)"

@@ -12,7 +12,7 @@ from autoagent.agent.understand.feasibility import Verdict, judge
 from autoagent.agent.understand.finding import Fields, Finding, merge
 from autoagent.agent.understand.language import foreign_language, read_foreign
 from autoagent.agent.understand.limits import read_counts, read_limits
-from autoagent.agent.understand.metric import read_metric
+from autoagent.agent.understand.metric import CLASS_METRICS, VALUE_METRICS, read_metric
 from autoagent.agent.understand.models import read_bits, read_models, read_monotone
 from autoagent.agent.understand.named_classes import counted_by_target, named_classes, task_of_classes
 from autoagent.agent.understand.numbers import write_in_digits
@@ -21,7 +21,7 @@ from autoagent.agent.understand.sentence import Sentence
 from autoagent.agent.understand.series import SERIES_TASKS, read_series_words
 from autoagent.agent.understand.setting import read_facts, read_setting
 from autoagent.agent.understand.spelling import mend_spelling
-from autoagent.agent.understand.split import read_horizon, read_split
+from autoagent.agent.understand.split import names_a_horizon, read_horizon, read_split
 from autoagent.agent.understand.task import classifies, fits_metric, read_task, task_of_metric
 
 _CALLS = re.compile(r"\b(?:latency|inference|prediction|per (?:row|call|request|sample|reading)|respon\w+|answers?)\b")
@@ -43,7 +43,7 @@ def read_fields(sentence: Sentence, evidence: DataEvidence) -> Fields:
     paths = list(read_path(sentence))
     facts = list(read_facts(sentence))
     metric = list(read_metric(sentence))
-    task = _task(sentence, paths, metric)
+    task = _with_quantiles(_ahead(_task(sentence, paths, metric), sentence, evidence), metric)
     series = list(read_series_words(sentence, evidence.names)) if _forecasts(task) else []
     taken = {name for found in series if isinstance(found.value, list) for name in found.value}
     texts = {column.name for column in evidence.columns if column.is_text}
@@ -152,9 +152,29 @@ def _ordered_by(sentence: Sentence, columns: list[Finding], evidence: DataEviden
     return [Finding("data.time_key", m.name, m.start, m.end) for m in named[:1] if len({m.name for m in named}) == 1]
 
 
+def _ahead(task: list[Finding], sentence: Sentence, evidence: DataEvidence) -> list[Finding]:
+    """Infer a forecast where a time ahead is named, the table holds dates, and no word states another task."""
+    span = names_a_horizon(sentence)
+    stated = bool(task) and not task[0].reason
+    if span is None or stated or not any(column.is_date for column in evidence.columns):
+        return task
+    return [Finding("task_type", "forecasting", *span, "a time ahead is named and the table holds dates")]
+
+
+def _with_quantiles(task: list[Finding], metric: list[Finding]) -> list[Finding]:
+    """Let quantiles that are listed turn a forecast into one of quantiles, and a regression likewise."""
+    listed = next((found for found in metric if found.key == "metric.params.quantiles"), None)
+    of_quantiles = {"forecasting": "quantile_forecasting", "regression": "quantile_regression"}
+    if listed is None or not task or task[0].value not in of_quantiles:
+        return task
+    return [replace(task[0], value=of_quantiles[str(task[0].value)])]
+
+
 def _split(sentence: Sentence, columns: list[Finding], *, ranks: bool) -> list[Finding]:
     found = list(read_split(sentence))
     keys = {finding.key: finding for finding in columns if not (ranks and finding.key == "data.group_key")}
+    if "data.group_key" in keys:
+        found = [finding for finding in found if (finding.key, finding.value) != ("split.kind", "kfold")]
     if not any(finding.key == "split.kind" for finding in found):
         for key, kind in (("data.group_key", "group"), ("data.time_key", "time")):
             if key in keys:
@@ -259,6 +279,12 @@ def _judge_data(values: dict[str, Value], verdict: Verdict, evidence: DataEviden
     if evidence.columns and isinstance(target, str) and evidence.column(target) is None:
         verdict.impossible("data.target", f"There is no column {target!r}.")
     column = evidence.column(target) if isinstance(target, str) else None
+    metric = str(values.get("metric.name", ""))
+    words = column is not None and column.kind in ("categorical", "text")
+    numbers = column is not None and column.kind == "numeric" and not column.integral and column.n_unique > 20
+    if "task_type" not in values and ((words and metric in VALUE_METRICS) or (numbers and metric in CLASS_METRICS)):
+        kind = "words" if words else "numbers"
+        verdict.impossible("metric.name", f"{metric} does not measure predictions of {target!r}, which holds {kind}.")
     if column and values.get("task_type") == "binary_classification" and column.n_unique > 2:
         verdict.warnings.append("contradiction:task_type")
         verdict.ask(

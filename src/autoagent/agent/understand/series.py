@@ -17,7 +17,10 @@ _EACH = re.compile(
     r"(?:\b(?:for|of|in|at)\s+(?:each|every|all|any)(?:\s+(?:of\s+)?(?:the|our|my|these|those))?(?:\s+(?P<n>\d+))?(?:\s+(?!next\b|coming\b|following\b|days?\b|hours?\b|weeks?\b|months?\b)\w+)?|\bper|\bby|\beach|\bevery|\bone for each)\s+(?:single\s+)?\"?$"
 )
 _EACH_UNKNOWN = re.compile(r"(?:\bper|\bfor (?:each|every))\s+(?:single\s+)?([a-z]\w*_\w+)")
-_AMOUNT_OF = re.compile(r"\b(?:next|coming|following)\s+(?:\d+\s+)?\w+\s+(?:of|for)\s+(?:the\s+|our\s+|my\s+)?\"?$")
+_AMOUNT_OF = re.compile(
+    r"\b(?:next|coming|following)\s+(?:\d+\s+)?\w+\s+(?:of|for)\s+(?:the\s+|our\s+|my\s+)?\"?$"
+    r"|\b(?:tomorrow|(?:next|coming|following)\s+(?:hour|day|week|month|quarter|year))'?s?\s+(?:total\s+)?\"?$"
+)
 _UNIT = r"(hour|day|week|month|quarter|year)"
 _SEASON = (
     re.compile(rf"\b(?:against|relative to|scaled by|compared (?:to|with)|versus|vs\.?)\s+(?:the\s+)?(?:last|previous|same \w+ (?:last|the previous)|prior)\s+{_UNIT}\b"),

@@ -152,7 +152,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (rf"\b(?:{_NOUN}s?(?: {_NOUN})?|answer|truth|outcome)(?:\s+(?:is|are|named|called|in|the|lives|sits|stands|found|stored|under|comes|from))*\s*[:=]?\s*\"?", r""),
     (r"", rf"\"?\s*(?:\w+\s+)?(?:column|field)\b|\"?\s+(?:denotes|tells|says|indicates|marks|flags|shows|records|holds|gives)\s+(?:which|whether|if|what|the (?:answer|truth|outcome|result))\b|\"?\s+variable\b(?! importance)|\"?\s+(?:is|as|be|should be)\s+(?:the|our|my)\s+(?:{_NOUN}|response|outcome|dependent|(?:thing|one|quantity|number|value|figure) (?:to (?:predict|forecast|estimate)|of interest|we|i|that))"),
     (rf"(?<!\w){PREDICT}(?:\s+(?!{_STOP}\b)[\w'-]+){{1,6}}\s+[\"(]?", r""),
-    (r"\b(?:quantiles?|percentiles?|median|mean|average|expected value|distribution|value) (?:of|for)\s+(?:the\s+|our\s+)?\"?", r""),
+    (r"\b(?:quantiles?|percentiles?|p\d\d|median|mean|average|expected value|distribution|value) (?:of|for)\s+(?:the\s+|our\s+)?\"?", r""),
     (r"\b(?:classification|regression|classifier|regressor|model|detection|detector|mistakes?|errors?|predictor)(?:\s+(?:task|problem))?\s+(?:of|on|for|in)\s+(?:the\s+|our\s+|my\s+)?\"?", r""),
     (r"\b(?:mae|mse|rmse|rmsle|mape|r2|f1|auc|auroc|accuracy|loss|score|regress)\s+(?:on|of|for)\s+(?:the\s+)?\"?", r""),
     (r"\b(?:where|if|whether|that|when|how likely|which|who|those)\s+(?:the\s+|an?\s+)?\"?", r"\"?\s+(?:will|becomes?|is going to|flips?|turns?|happens?|occurs?|is (?:true|1|yes|high|low)|goes (?:from|between|up|down|bad)|is likely)\b"),
