@@ -31,6 +31,8 @@ SETS = {
     "requests_drawn.jsonl": "drawn, same author; mended after its first score",
     "requests_round_1.jsonl": "round 1; mended after its first score",
     "requests_round_3.jsonl": "round 3; mended after its first score",
+    "requests_round_4.jsonl": "round 4, by a language model; mended after its first score",
+    "requests_round_6.jsonl": "round 6; mended after its first score",
     "requests_blind.jsonl": "by another author; mended after its first score",
 }
 COLUMNS = {

@@ -21,6 +21,7 @@ def of(sentence: str, *names: str) -> Understanding:
         ("classify text into three categories: Home & Garden, Toys and Books", ["Home & Garden", "Toys", "Books"]),
         ("triage tickets into refund / bug / how-to", ["refund", "bug", "how-to"]),
         ("sort houses into 'cheap' or 'dear'", ["cheap", "dear"]),
+        ("want each routed to billing, tech or sales", ["billing", "tech", "sales"]),
         ("grade the fruit into A, B, C and D", ["A", "B", "C", "D"]),
         ("judge if the fish is fresh or old, pictures many", ["fresh", "old"]),
         ("diagnose whether the leaf is healthy or mouldy", ["healthy", "mouldy"]),

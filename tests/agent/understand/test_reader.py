@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoagent.agent.request import read_request, render_rows
-from autoagent.agent.understand import DataEvidence, resolve, understand
+from autoagent.agent.understand import ColumnEvidence, DataEvidence, resolve, understand
 from autoagent.agent.understand.scoring import measure
 from autoagent.errors import RequestError
 
@@ -33,6 +33,8 @@ SETS = (
     "requests_developed_last",
     "requests_round_1",
     "requests_round_3",
+    "requests_round_4",
+    "requests_round_6",
 )
 
 
@@ -126,3 +128,30 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
 @given(st.lists(st.sampled_from(WORDS)))
 def test_any_order_of_its_own_words_is_read_without_an_error(words: list[str]) -> None:
     assert understand(" ".join(words)).spec.to_json()
+
+
+def test_a_json_object_is_read_as_its_members() -> None:
+    understood = understand('{"target": "tier_x", "metric": "log_loss", "max_trials": 40, "forbid": ["knn", "svm"]}')
+    assert understood.spec.stated() == {
+        "data.target": "tier_x",
+        "metric.name": "log_loss",
+        "constraints.max_trials": 40,
+        "model.forbid": ["knn", "svm"],
+    }
+
+
+def test_a_time_ahead_and_dates_infer_a_forecast() -> None:
+    columns = (ColumnEvidence("day", "date", 900), ColumnEvidence("scoops", "numeric", 900))
+    understood = understand("how many scoops, the next 3 days", evidence=DataEvidence(columns, 900))
+    assert understood.spec.task_type == "forecasting"
+    assert understood.spec.horizon.steps == 3
+    bought = understand("predict scoops. I am away next week", evidence=DataEvidence(columns, 900))
+    assert bought.spec.task_type != "forecasting"
+
+
+def test_a_metric_that_cannot_measure_the_target_is_asked_about() -> None:
+    columns = (ColumnEvidence("town", "categorical", 9), ColumnEvidence("rent", "numeric", 900))
+    evidence = DataEvidence(columns, 1000)
+    assert "metric.name" in understand("predict town, RMSE", evidence=evidence).spec.clarify
+    assert "metric.name" in understand("predict rent, F1", evidence=evidence).spec.clarify
+    assert understand("predict rent, RMSE", evidence=evidence).spec.clarify == []

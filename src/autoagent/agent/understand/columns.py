@@ -39,23 +39,23 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
     (
         "data.group_key",
         r"(?:(?:sure|ensure)(?: that)?(?: all| an?| each| every| 1)?|keep(?:ing)?(?: all| each| every)|(?:rows|records|samples|visits|data|entries) of (?:the|an?|each|1|one|the same) \w+ (?:\w+ )?together \(?|group(?:ed|ing|s)?(?: (?:k|\d+)[\s-]?fold)?(?: split| cv)?(?: by| on| =|:| is| key| column)*|split(?:ting|s)?(?: it| them| the data)? by|quer(?:y|ies)(?: key| id| column| group)?(?: is| =|:)?|group key(?: is| =|:)?|(?:keep|keeping) (?:all )?(?:the )?(?:rows|records|samples|visits|measurements|images|entries|data)(?: of| for| from| with)(?: the| an?| each| every)? (?:same|1|one|single)|(?:rows|records|samples|visits|entries) (?:of|from|with|for) (?:the|1) same|(?:no|the same|same|1|a single|never split a|never split the same|don't split a|do not split a) )",
-        r"(?:\s+(?:(?:defines?|marks?|identif(?:y|ies)|gives?|tells?|holds?|forms?) (?:the |our )?(?:groups?|clusters?|blocks?|subjects?|units?)|together|on (?:1|one|the same) side|in (?:1|one|the same) (?:fold|part|set)|is never|are never|in both|on both|across|stays?|must|should|may|can|split|appears?|never|in (?:the )?(?:train|test)|is kept|are kept|column|:|\)|,|as groups?|groups?|with \d+ (?:groups|folds)|\d+ folds|and|when)|\s*$|\s*[.;,)])",
+        r"(?:\s+(?:is the (?:query|group|subject|unit)\b|(?:defines?|marks?|identif(?:y|ies)|gives?|tells?|holds?|forms?) (?:the |our )?(?:groups?|clusters?|blocks?|subjects?|units?)|together|on (?:1|one|the same) side|in (?:1|one|the same) (?:fold|part|set)|is never|are never|in both|on both|across|stays?|must|should|may|can|split|appears?|never|in (?:the )?(?:train|test)|is kept|are kept|column|:|\)|,|as groups?|groups?|with \d+ (?:groups|folds)|\d+ folds|and|when)|\s*$|\s*[.;,)])",
     ),
     ("data.text_fields", r"(?:text \((?:column|field)?|text (?:column|field|is in|lives in|fields|columns)s?(?: is| are| =|:)?|free text (?:in|column)?|the text (?:in|of)|(?:based on|from|using|read) the (?:text|wording|words) (?:in|of)(?: the)?)", ""),
 )  # fmt: skip
 _LEFT_OUT = re.compile(
     r"\"?\s*(?:columns?\s+)?(?:must|should|shall|will|ought to|has to|have to|needs? to|is to|are to|is|are|can|may)\s*(?:be\s+)?"
-    r"(?:(?:left out|excluded|ignored|dropped|omitted|removed|skipped|disregarded|discarded|kept out|thrown (?:out|away)|off[\s-]limits|forbidden|out of bounds|banned|barred|taboo|not (?:in|part of|available in|known in) the (?:test|new|future)|not (?:an? )?(?:features?|inputs?|predictors?|usable|admissible|available))|(?:not|never)\s+(?:to\s+)?(?:be\s+)?(?:used|touched|considered|included|allowed|seen|known|enter\w*|fed|available))\b"
+    r"(?:(?:left out|excluded|ignored|dropped|omitted|removed|skipped|disregarded|discarded|kept out|thrown (?:out|away)|off[\s-]limits|forbidden|out of bounds|banned|barred|taboo|not (?:in|part of|available in|known in) the (?:test|new|future)|not (?:an? )?(?:features?|inputs?|predictors?|usable|admissible|available))|(?:not|never)\s+(?:to\s+)?(?:be\s+)?(?:used|utili[sz]ed|employed|taken|touched|considered|included|allowed|seen|known|enter\w*|fed|available))\b"
     r"|\"?\s+(?:would|will|might|may|could)?\s*(?:be|is|are)\s+(?:cheating|a leak|leakage|leaky|an? give-?away|only known (?:after\w*|later))|\"?\s+(?:leaks?\b|gives? (?:it|the (?:answer|target|result)) away)"
     r"|\"?\s+(?:enter|be used|be included|be fed|be seen)\s+(?:\w+\s+){0,2}(?:as|among|in|by|to|into)?\s*(?:an?\s+|the\s+)?(?:predictors?|inputs?|features?|covariates?|model)\b(?=.{0,1})"
 )
 _LEFT_OUT_IF = re.compile(r"\b(?:no|not|never|nor|neither|n't|cannot)\b[^.;]{0,60}$")
 _READ_FROM = re.compile(
-    r"\b(?:from|us(?:e|es|ing)|read(?:s|ing)?|based on|given|out of|wording (?:of|in)|words (?:of|in)|text(?:s)? (?:is|are|sits|stands|lives)? ?(?:in|under|of)|look(?:ing)? at|analy[sz](?:e|ing)|feed(?:ing)?|texts? of (?:the |each |an? )?\w+ (?:is|are|sits|stands|lives) in|text\s?:|texts?\s*\(|text (?:column|field)s?)\s*(?:(?:only|just|the|both|columns?|fields?|its|their|each|an?)\s+)*\"?$"
+    r"\b(?:from|us(?:e|es|ing)|read(?:s|ing)?|based on|given|out of|wording (?:of|in)|words (?:of|in)|text(?:s)? (?:is|are|r|sits|stands|lives)? ?(?:in|under|of)|look(?:ing)? at|analy[sz](?:e|ing)|feed(?:ing)?|texts? of (?:the |each |an? )?\w+ (?:is|are|sits|stands|lives) in|text\s?:|texts?\s*\(|text (?:column|field)s?)\s*(?:(?:only|just|the|both|columns?|fields?|its|their|each|an?)\s+)*\"?$"
 )
 # What belongs together must not be divided, in whatever words.
 TOGETHER = re.compile(
-    r"\b(?:straddl\w+|(?:in|on|to|of) both (?:parts|sides|sets|halves|the train\w*|train\w*)|(?:on|in|to) (?:the same|1|one|either|a single) (?:side|fold|part|set|half)\b|across (?:the )?(?:split|folds|sets|parts|train)|in train(?:ing)? and (?:in )?(?:test|validation)|both train\w* and (?:test|validation)"
+    r"\b(?:straddl\w+|intact|shared (?:between|across|by)|(?:in|on|to|of) both (?:parts|sides|sets|halves|the train\w*|train\w*)|(?:on|in|to) (?:the same|1|one|either|a single) (?:side|fold|part|set|half)\b|across (?:the )?(?:split|folds|sets|parts|train)|in train(?:ing)? and (?:in )?(?:test|validation)|both train\w* and (?:test|validation)"
     r"|(?:not|n't|are no|never) (?:be )?independent|(?:are|is) (?:correlated|related|dependent|nested)|nested (?:by|in|within)|clustered (?:by|within)|(?:kept|stay|stays|remain|belong|belongs|go|goes) together|kept apart|(?:not|never|n't) (?:be )?(?:split|torn|divided|spread|scattered)(?: up| apart| across)?"
     r"|(?:don't|never|not) (?:mix|leak|separate|divide|tear)|seen (?:subjects?|persons?|people|patients?|users?|sites?)|(?:unseen|new|other) (?:\w+ )?(?:subjects?|persons?|people|patients?|users?|sites?|households?|schools?|hospitals?) in (?:the )?test)\b"
 )
@@ -63,7 +63,10 @@ TOGETHER = re.compile(
 _TARGET_NOUN = re.compile(
     r"\b(?:target|label|predict\w*|answer|outcome|generat\w+|summari[sz]\w+|translat\w+)(?: column| variable| field| the| is| are|:|=)*\s*\"?$"
 )
-_MARKS = frozenset(["label", "flag", "class", "target", "status", "yn", "ind", "code", "type", "bool"])
+_IS_TARGET = re.compile(r"\"?\s+is (?:the|our|my) (?:column|target|label|answer|outcome)\b")
+_MARKS = frozenset(
+    "label flag class target status yn ind code type bool used found done made kg g t lb m cm mm km l ml ms s sec min minute hour day eur usd gbp pct percent ppm kwh mwh mpg".split()  # noqa: SIM905
+)
 _ENDINGS = frozenset(
     [
         "",
@@ -118,28 +121,55 @@ def _is_article(sentence: Sentence, start: int, end: int) -> bool:
     )
 
 
-def read_columns(sentence: Sentence, names: Sequence[str] = (), *, texts: Collection[str] = ()) -> Iterator[Finding]:
+def read_columns(
+    sentence: Sentence, names: Sequence[str] = (), *, texts: Collection[str] = (), dates: Collection[str] = ()
+) -> Iterator[Finding]:
     """Find the columns by the part they play.
 
     Args:
         sentence: cleaned.
         names: the table's columns; empty where there is no table.
         texts: those of them that hold prose.
+        dates: those of them that hold points in time.
     """
     if names:
-        yield from _read_known(sentence, find_mentions(sentence, names), names, texts)
+        yield from _read_known(sentence, find_mentions(sentence, names), names, texts, dates)
     else:
         yield from _read_unknown(sentence)
 
 
 def _read_known(
-    sentence: Sentence, mentions: list[Mention], names: Sequence[str], texts: Collection[str] = ()
+    sentence: Sentence,
+    mentions: list[Mention],
+    names: Sequence[str],
+    texts: Collection[str] = (),
+    dates: Collection[str] = (),
 ) -> Iterator[Finding]:
-    taken: set[int] = set()
+    taken = _only_listed(sentence, mentions)
+    parts = list(_read_parts(sentence, mentions, texts, taken))
+    yield from parts
+    free = [mention for mention in mentions if mention.start not in taken and not _is_monotone(sentence, mention)]
+    likely = [m for m in free if m.name not in {*texts, *dates} or _is_named_target(sentence, m)]
+    yield from _read_target(sentence, likely, names)
+    prose = [m for m in free if m.name in texts and m not in likely]
+    if prose and not any(part.key == "data.text_fields" for part in parts):
+        left = list(dict.fromkeys(m.name for m in prose))
+        reason = f"{left[0]!r} holds prose and the request names it"
+        yield Finding("data.text_fields", left, prose[0].start, prose[-1].end, reason)
+
+
+def _only_listed(sentence: Sentence, mentions: list[Mention]) -> set[int]:
+    """Return where columns stand that are only listed: as inputs, or as what the table holds."""
+    inputs = _in_role(sentence, mentions, _INPUTS, "", many=True, taken=set())
+    inventory = _in_role(sentence, mentions, _INVENTORY, "", many=True, taken=set())
+    return {mention.start for mention in (*inputs, *(inventory if len(inventory) > 2 else ()))}
+
+
+def _read_parts(
+    sentence: Sentence, mentions: list[Mention], texts: Collection[str], taken: set[int]
+) -> Iterator[Finding]:
+    """Find the parts that columns play beside the target; `taken`, where columns stand that have one, grows."""
     roles: set[str] = set()
-    taken |= {mention.start for mention in _in_role(sentence, mentions, _INPUTS, "", many=True, taken=taken)}
-    inventory = _in_role(sentence, mentions, _INVENTORY, "", many=True, taken=taken)
-    taken |= {mention.start for mention in inventory} if len(inventory) > 2 else set()
     for key, lead, tail in _ROLES:
         many = key in ("data.features_exclude", "data.text_fields")
         fit = [mention for mention in mentions if lead != _SPLIT_BY or _TIMELY.search(mention.name.lower())]
@@ -160,18 +190,23 @@ def _read_known(
     if apart:
         yield Finding("data.group_key", apart.name, apart.start, apart.end)
         taken.add(apart.start)
-    free = [mention for mention in mentions if mention.start not in taken and not _is_monotone(sentence, mention)]
-    free = [m for m in free if m.name not in texts or _TARGET_NOUN.search(sentence.before(m.start))]
-    targets = known_target(sentence, free)
-    if not targets:
-        targets = known_target(sentence, _kin(sentence, names, free), loosely=False)
+
+
+def _read_target(sentence: Sentence, free: list[Mention], names: Sequence[str]) -> Iterator[Finding]:
+    """Find the target: by clear words, by a kindred word behind clear words, or because one column is left."""
+    targets = known_target(sentence, free) or known_target(sentence, _kin(sentence, names, free), loosely=False)
     if targets:
-        names = list(dict.fromkeys(mention.name for mention in targets))
-        yield Finding("data.target", names[0] if len(names) == 1 else names, targets[0].start, targets[-1].end)
-    elif free:
-        only = only_candidate(sentence, free)
-        if only:
-            yield only
+        chosen = list(dict.fromkeys(mention.name for mention in targets))
+        value = chosen[0] if len(chosen) == 1 else chosen
+        yield Finding("data.target", value, targets[0].start, targets[-1].end)
+    elif only := only_candidate(sentence, free):
+        yield only
+
+
+def _is_named_target(sentence: Sentence, mention: Mention) -> bool:
+    """Say whether words for a target stand beside a mention, which prose and dates need to be one."""
+    said = _TARGET_NOUN.search(sentence.before(mention.start)) or _IS_TARGET.match(sentence.clean[mention.end :])
+    return bool(said)
 
 
 def _prose(sentence: Sentence, mentions: list[Mention], texts: Collection[str], taken: set[int]) -> list[Mention]:
@@ -243,9 +278,9 @@ def _in_role(
             between = sentence.clean[chosen[-1].end : mention.start].replace('"', "")
             if many and _continues(between, lead_words):
                 chosen.append(mention)
-            elif many:
-                break
-            continue
+                continue
+            if not many:
+                continue
         led = pattern.search(sentence.clean[max(0, mention.start - 90) : mention.start])
         if led and (not tail or re.match(tail, sentence.clean[mention.end :].lstrip('"'))):
             chosen.append(mention)

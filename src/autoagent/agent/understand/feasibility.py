@@ -50,6 +50,7 @@ _NEVER_WRONG = re.compile(
     rf"|(?:every|each|all)(?: and every)?(?: single| the| of the)? {_CASE}s? (?:must|has to|have to|needs? to|should|shall) (?:always )?be {_RIGHT}\b"
     rf"|(?:can't|cannot|can not|couldn't|could not|must not|mustn't|may not|shouldn't|should not|can never|must never|may never|should never|never),? (?:ever,? )?(?:(?:be|go) (?:wrong|mistaken|incorrect|off)|errs?|fails?|miss(?: (?:a|any|one)\b[^.;]*| or \w+)?)(?=\s*(?:$|[.,;!?]|or\b|and\b|because|since))|not allowed to (?:be wrong|fail|err|make (?:a |any )?mistakes?)"
     rf"|(?:can't|cannot|can not|couldn't|could not|must not|mustn't|may not|shouldn't|should not|can never|must never|may never) (?:ever )?(?:afford|tolerate|accept|have|make|allow)(?: to make)? (?:even )?(?:a single |one |1 |a |any )(?:single )?(?:wrong \w+|{_WRONG})\b"
+    rf"|(?:(?:will|shall|does|do|would|did)(?: not|n't)|won't) (?:ever )?(?:make|have|produce|contain) (?:even )?(?:a single|1|one|any) (?:single )?(?:wrong \w+|{_WRONG})\b"
     rf"|(?:not (?:even )?(?:a single|1|one)|no) (?:single )?(?:wrong (?:\w+ )?(?:prediction|answer|call|decision|classification)s?|{_WRONG})\b(?! bars?| analysis| bound| metric| rate| term| message| log)"
     rf"|without (?:a single |any |ever )?(?:{_WRONG})\b(?! bars?)|(?:zero|0) (?:{_WRONG})\b|(?:zero|0) (?:false positives|false alarms) and (?:zero|0|no) (?:false negatives|misses)"
     r"|guarantee\w*|infallible|foolproof|flawless(?:ly)?|error[\s-]free|100% (?:certain|reliable|sure)"
@@ -228,8 +229,16 @@ def _judge_models(values: Mapping[str, Value], verdict: Verdict) -> None:
     for key, wanted in (("model.must", must & boosted), ("model.allow", allow & boosted)):
         if "gradient_boosting" in forbid and wanted:
             verdict.impossible(key, f"{', '.join(sorted(wanted))} is gradient boosting, which is forbidden.")
-    opaque = must & {"neural_network", "random_forest", "ensemble", "transformer", "cnn", "resnet18", "resnet50"}
-    if values.get("constraints.interpretable") is True and opaque:
+    opaque = (must or allow) & {
+        "neural_network",
+        "random_forest",
+        "ensemble",
+        "transformer",
+        "cnn",
+        "resnet18",
+        "resnet50",
+    }
+    if values.get("constraints.interpretable") is True and opaque and not (must or allow) - opaque:
         verdict.warnings.append("contradiction:constraints.interpretable")
         verdict.notices.append(f"{', '.join(sorted(opaque))} is not interpretable by itself.")
         verdict.ask("constraints.interpretable", f"Should the model be interpretable, or a {sorted(opaque)[0]}?")

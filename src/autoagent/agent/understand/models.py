@@ -16,7 +16,7 @@ MODEL_WORDS: dict[str, str] = {
     "random_forest": r"random forests?(?: models?)? / rf",
     "extra_trees": r"extra trees / extremely randomi[sz]ed trees",
     "decision_tree": r"(?:single )?decision trees?",
-    "linear": r"linear(?: models?| classifiers?| regressions?| ones)? / logistic regressions? / logit / lasso / ridge(?: regression)? / elastic ?net / generali[sz]ed linear models? / glms?",
+    "linear": r"linear(?: models?| classifiers?| regressions?| ones)? / logistic regressions? / logit / lasso / ridge(?: regression)? / elastic ?net / penali[sz]ed (?:linear |logistic )?regressions? / regulari[sz]ed (?:linear |logistic )?regressions? / generali[sz]ed linear models? / glms?",
     "neural_network": r"neural net(?:work)?s? / neural nets? / deep (?:learning|nets?|networks?|models?)(?: models?)? / mlps? / (?<!k\s)(?<!k-)nns? / multi ?layer perceptrons? / deep neural nets?",
     "knn": r"k ?nn / k nearest neighbou?rs? / nearest neighbou?rs? / knns?",
     "svm": r"svms? / support vector machines? / svc",
@@ -38,7 +38,7 @@ MODEL_WORDS: dict[str, str] = {
     "gaussian_process": r"gaussian process(?:es)?",
 }  # fmt: skip
 _MODELS = tuple((name, phrase(words)) for name, words in MODEL_WORDS.items())
-_HEDGE = r"(?:\s+(?:a|an|any|the|only|advanced|modern|deep|simple|pure|kind of|sort of|use|using|of|with|whatsoever|plain|simple|small|big|large|single|good|some|like|to see|black box|huge))*\s*"
+_HEDGE = r"(?:\s+(?:a|an|any|the|only|advanced|modern|deep|simple|pure|kind of|sort of|use|using|of|with|whatsoever|plain|simple|small|big|large|single|good|some|like|to see|black box|huge))*[\s:=\[\"(]*"
 _FORBID = re.compile(
     r"(?<!\w)(?:no|not|without|avoid(?:ing)?|never(?: use)?|don't(?: use| want)?|do not(?: use| want)?|dont(?: use| want)?|exclud(?:e|ing)|forbid(?:den)?:?|anything (?:but|except)|instead of|rather than|nor|except(?: for)?|skip|ban(?:ned)?|steer clear of|stay away from|other than|can't use|cannot use|mustn't use|must not (?:use|be)|no more|neither|(?:\w+n't|dont|not|never) (?:\w+ ){0,2}(?:with|about|to use|to see|trust|believe in|favou?r|support|run|include|consider|touch|train|fit|build|pick|choose|deploy|like|allow|accept|need|try)|hates?|dislikes?|bar|barring|save for|leave out|drop|keep away from|less fond of|refuse|reject|prohibit(?:ed)?)"
     + _HEDGE
@@ -54,6 +54,12 @@ _MUST = re.compile(
     + _HEDGE
     + r"$"
 )
+_FOR_EXAMPLE = re.compile(
+    r"\b(?:such as|for example|for instance|e\.g\.?|potentially|possibly|perhaps|maybe|for example with)\s+(?:an? |the )?$"
+)
+_NO_OTHER = re.compile(
+    r"\b(?:no|not|never|\w*n't|without)\b[^.;]{0,30}\bother (?:kinds? of )?(?:models?|algorithms?|methods?|families|learners?)\b"
+)
 _AFTER_FORBID = re.compile(
     r"^\s*(?:models? )?,?\s*(?:no(?: thanks| way)?|nope)(?=\s*(?:[.,;!?]|$))|^\s*(?:models? )?(?:must|may|can|should|shall|will)(?: not|n't) be (?:used|included|tried|considered|chosen|part)|^\s*cannot be (?:used|included)|^\s*(?:models? )?(?:(?:are|is|was|were|must be|should be) )?(?:to be avoided|ruled out|rejected|forbidden|not allowed|banned|out|off the table|excluded|not an option|prohibited)"
 )
@@ -61,7 +67,7 @@ _OPTIONAL = re.compile(
     r"^\s*(?:models? )?(?:(?:is|are|would be) (?:also |perfectly )?(?:fine|ok|okay|optional|allowed|welcome|possible|acceptable|nice|great|the future|overkill|overrated|popular)|if (?:possible|you like|you want|it helps)|are not mandatory|is not mandatory|or (?:whatever|anything|something))"
 )
 _AFTER_ONLY = re.compile(
-    r"^\s*(?:models? )?(?:only|and nothing else|exclusively|or nothing|,?\s*nothing (?:else|more))(?!\w)|^\s*(?:models? )?(?:(?:will|would|should) do\b|suffices?\b|(?:is|are) (?:enough|sufficient)\b)|^\s*(?:models? )?(?:are|is) (?:the only|all (?:that|we))"
+    r"^\s*(?:models? )?(?:only|and only (?:them|that|those|it|this)|and nothing else|exclusively|or nothing|,?\s*nothing (?:else|more))(?!\w)|^\s*(?:models? )?(?:(?:will|would|should) do\b|suffices?\b|(?:is|are) (?:enough|sufficient)\b)|^\s*(?:models? )?(?:are|is) (?:the only|all (?:that|we))"
 )
 _ALONE = re.compile(
     r"(?:^|[.;:!?]\s+)(?:a |an )?(?:\d+[\s-]+layers?[\s-]+)?(?:(?:deep|small|big|simple|explainable|interpretable|transparent|fast|tiny|plain|good|single|large|shallow)\s+)*$"
@@ -85,8 +91,15 @@ _BITS = (
 
 
 def read_models(sentence: Sentence) -> Iterator[Finding]:
-    """Find the model families that are allowed, forbidden or asked for."""
+    """Find the model families that are allowed, forbidden or asked for; what is the only one allowed is not asked for."""
+    found = list(_models(sentence))
+    allowed = [finding.value for finding in found if finding.key == "model.allow"]
+    yield from (finding for finding in found if finding.key != "model.must" or finding.value not in allowed)
+
+
+def _models(sentence: Sentence) -> Iterator[Finding]:
     mentions = _mentions(sentence)
+    alone = bool(_NO_OTHER.search(sentence.clean))
     before_role: str | None = None
     for i, (name, start, end) in enumerate(mentions):
         joined = i > 0 and mentions[i - 1][0] != name and bool(_JOIN.match(sentence.clean[mentions[i - 1][2] : start]))
@@ -106,6 +119,8 @@ def read_models(sentence: Sentence) -> Iterator[Finding]:
         if joined and before_role == "model.must" and re.search(r"\bor\b", sentence.clean[mentions[i - 1][2] : start]):
             role = "model.must"
         before_role = role
+        if role == "model.must" and alone:
+            role = "model.allow"
         if role:
             yield Finding(role, [name], start, end)
 
@@ -168,6 +183,8 @@ def _role(sentence: Sentence, start: int, end: int) -> str | None:
     if _ONLY.search(before) or _AFTER_ONLY.match(after):
         return "model.allow"
     if _OPTIONAL.match(after):
+        return None
+    if _FOR_EXAMPLE.search(before):
         return None
     if _MUST.search(before) or _AFTER_MUST.match(after) or _ALONE.search(before):
         return "model.must"

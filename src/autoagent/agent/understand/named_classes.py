@@ -16,12 +16,14 @@ _LIST_BEGINS = tuple(
     re.compile(words)
     for words in (
         rf"\b{_SORTS}\b[^.;:]{{0,70}}?\b(?:into|as|either|between|among)\s+(?:either\s+|(?:1|one) of\s+|(?:the\s+)?(?:\d+\s+)?(?:\w+\s+){{0,2}}{_GROUPS}\s*[:,(-]*\s*)?",
+        r"\b(?:rout\w+|assign\w*|send|sent|forward\w*|dispatch\w*)\b[^.;:]{0,40}?\bto\s+(?:the\s+)?",
         r"\b(?:tell(?:s|ing)?(?: me)? apart|distinguish(?:es|ing)?(?: between)?|discriminat\w+ (?:between)?|differentiat\w+(?: between)?|tell the difference between|difference between|choos\w+ between|decid\w+ between|separat(?:e|es|ing))\s+(?:the\s+)?(?:images|pictures|photos)?(?:\s*of\s+)?",
         r"\btell(?:s|ing)?\s+(?=[^.;]{2,60}\sapart\b)(?:me\s+)?",
         rf"\b{_GROUPS}\s*(?:are|is|were|=|:|\(|-|namely|called)\s*:?\s*",
         rf"\b{_SORTS}\b[^.;:]{{0,60}}\b(?:by|for)\s+(?:its\s+|their\s+|the\s+)?\w+\s*:\s*",
         r"\b(?:as|is|be|of|into|for)\s+(?:1|one) of\s+(?!the\b)",
         rf"\b{_SAYS}\b[^.;:]{{0,60}}?\b(?:as|is|are|be)\s+(?:an?\s+)?(?:either\s+)?",
+        rf"\b(?:{_SORTS}|{_SAYS})\b[^.;:]{{0,50}}?\b(?:kind|type|class|category|sort)s?\s+(?:of\s+)?",
         rf"\b{_SAYS}\b[^.;:]{{0,60}}?\bof\s+(?=\w+ \(\d\))",
     )
 )  # fmt: skip
@@ -43,7 +45,7 @@ _NO_CLASS = frozenset(
 )
 _LETTERS = re.compile(r"[a-z](?:\s*,\s*[a-z])*\s*(?:,\s*)?(?:and|or)\s+[a-z]\b(?!\s?[a-z])")
 _LETTER = re.compile(r"\b[a-z]\b")
-_PLAIN_LISTS = 3  # the first cues are verbs
+_PLAIN_LISTS = 4  # the first cues are verbs
 _MOST_CLASSES = 30
 
 
@@ -61,7 +63,7 @@ def named_classes(sentence: Sentence, *, names: Collection[str] = ()) -> Finding
             items = list(_items(text, cue.end())) or _letters(text, cue.end())
             if place < _PLAIN_LISTS and not _is_joined(text, items):
                 continue
-            loose = place >= len(_LIST_BEGINS) - 2
+            loose = place >= len(_LIST_BEGINS) - 3
             if loose and not _is_firm(text, items):
                 continue
             words = [sentence.clean[start:end] for start, end in items]

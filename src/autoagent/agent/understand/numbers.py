@@ -71,7 +71,7 @@ _RANGE = re.compile(
     rf"(?<![\w.$-])(?P<low>{NUM})\s?(?:-|to|or)\s?(?P<high>{NUM})(?=\s?(?:ms|s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|[kmg]b|megabytes?|trials?)\b)"
 )
 _PART_OF = re.compile(
-    r"\b(?:an?|1|one)\s+(half|third|quarter|fifth|tenth)\s+(?=of\s+(?:the|all|my|our|it|them|its)\b)|\bhalf\s+(?:of\s+)?(?=the (?:rows|data|records|samples)\b)"
+    r"\b(?<!the )(?:(?:an?|1|one)\s+)?(half|third|quarter|fifth|tenth)\s+(?=of\s+(?:the|all|my|our|it|them|its)\b)|\bhalf\s+(?:of\s+)?(?=the (?:rows|data|records|samples)\b)"
 )
 _PARTS = {"half": "50", "third": "33.333333", "quarter": "25", "fifth": "20", "tenth": "10"}
 _COUPLE = re.compile(r"\b(?:a\s+)?couple(?:\s+of)?\s+(?=[a-z])")

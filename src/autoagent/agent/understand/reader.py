@@ -47,7 +47,10 @@ def read_fields(sentence: Sentence, evidence: DataEvidence) -> Fields:
     series = list(read_series_words(sentence, evidence.names)) if _forecasts(task) else []
     taken = {name for found in series if isinstance(found.value, list) for name in found.value}
     texts = {column.name for column in evidence.columns if column.is_text}
-    columns = list(read_columns(sentence, [name for name in evidence.names if name not in taken], texts=texts))
+    dates = {column.name for column in evidence.columns if column.is_date}
+    columns = list(
+        read_columns(sentence, [name for name in evidence.names if name not in taken], texts=texts, dates=dates)
+    )
     listed = named_classes(sentence, names=evidence.names)
     if listed is not None:
         facts.append(listed)

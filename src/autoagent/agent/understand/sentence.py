@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ _SLASHES = re.compile(r"(?<!:)//+|(?<=\s)/(?=\s)")
 _TIGHT_SLASH = re.compile(r"(?<=[^\W_])/(?=[^\W_])")
 _FILE_OR_CLOCK = re.compile(r"\.(?:csv|tsv|parquet|jsonl?|xlsx|npz|zip|txt|tar|h5)\b|://|^[.~]?/|\s[.~]?/\w")
 _INLINE_ITEM = re.compile(r"(?<=\s)[a-h1-9]\)(?=\s)|\A[a-h1-9]\)(?=\s)")
+_JSON_MEMBER = re.compile(r",(?=\s*\"[^\"]+\"\s*:)")
+_JSON_MARKS = str.maketrans({mark: " " for mark in '{}[]"'})
 # What a mail program writes below a mail says nothing of the model.
 _FOOTER = re.compile(
     r"\bsent (?:from|via) (?:my|our|the|an?|outlook|yahoo|gmail|mail)\b[^.;!?]{0,40}|\bget outlook for \w+"
@@ -49,7 +52,7 @@ class Sentence:
     @classmethod
     def of(cls, original: str) -> Sentence:
         """Lower the case and plain the punctuation, one character for one."""
-        clean = "".join(_lower(char) for char in _break_lines(original).translate(_SAME))
+        clean = "".join(_lower(char) for char in _break_lines(_unwrap(original)).translate(_SAME))
         clean = _FOOTER.sub(lambda match: ";" + " " * (len(match[0]) - 1), clean)
         clean = _SINGLE_QUOTED.sub(r'"\1"', clean)
         n = len(clean)
@@ -103,6 +106,17 @@ class Sentence:
     def find(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
         """Iterate over the matches in the cleaned text."""
         return pattern.finditer(self.clean)
+
+
+def _unwrap(text: str) -> str:
+    """Turn a JSON object into clauses, one character for one: `{"target": "y", "trials": 9}`."""
+    try:
+        is_object = text.lstrip().startswith("{") and isinstance(json.loads(text), dict)
+    except ValueError:
+        return text
+    if not is_object:
+        return text
+    return _JSON_MEMBER.sub(";", text).translate(_JSON_MARKS)
 
 
 def _break_lines(text: str) -> str:

@@ -12,7 +12,7 @@ from autoagent.agent.understand.sentence import Sentence
 # Words of the readers, worth repairing; and common words one letter away from them, which must stay as they are.
 _VOCABULARY = frozenset(
     """
-    mistake mistakes
+    mistake mistakes quantise quantised quantize
     absolute accuracy allowed android anomalies anomaly anything area auroc average balanced below bigger binary
     boosted boosting browser budget catboost cents chronological churn churned classification classifier
     classifies classify classifying cluster clustering column columns configurations cores crossvalidation curve

@@ -16,15 +16,15 @@ _KINDS = tuple(
     for kind, words in (
         ("rolling_origin", r"\brolling[\s-](?:origin|window|forecast)\w*|\bback[\s-]?test\w*|\bwalk[\s-]forward\b|\bexpanding window\b"),
         ("group", r"\bgroup(?:ed)?[\s-](?:(?:k|\d+)-?[\s-]?fold|split|wise|cv|cross)\b|\bkeep(?:ing)? (?:the )?groups (?:apart|together|separate|intact)\b|\bgroup(?:ed)? by\b.{0,30}\bsplit|\bsplit (?:it |them |the data )?by (?:the )?(?!time|date|year|month|chron)(?=\w+(?:_id\b| id\b))"),
-        ("group", r"\bstraddl\w+|\bin both (?:parts|sides|sets|halves)\b|\bon (?:the same|1|one) side\b|\bacross the split\b|\bin both (?:the )?train\w* and"),
+        ("group", r"\bstraddl\w+|\b(?:in|on) both (?:parts|sides|sets|halves)\b|\bon (?:the same|1|one) side\b|\bacross the split\b|\bin both (?:the )?train\w* and"),
         ("time", r"\btrain\w*\b[^.;]{0,40}?\b(?:before|until|up to|through|till)\b[^.;]{0,60}\b(?:test|check|evaluat|validat|measur|score)\w*\b[^.;]{0,40}\b(?:after(?:wards)?|later|since|from then|on the rest|\d{4}|what (?:came|comes|follows))\b|\b(?:time[\s-](?:based|ordered|aware)?[\s-]?split\w*|chronological\w*|temporal (?:split|order|validation)|split (?:it |the data )?(?:by|in|on|along) (?:time|date|year)|time[\s-](?:based|ordered) (?:validation|test|hold-?out)|in time order|(?:test\w*|hold-?out|validation)\b(?: (?:set|part|rows|data|period))?[^.;]{0,30}\b(?:later|newer|more recent|younger)\b[^.;]{0,20}\b(?:than|in time)|train\w* on (?:the )?(?:past|older|earlier|first \d* ?(?:years?|months?|weeks?))|train on everything before|test on the (?:most recent|latest|newest)|never (?:train|look) (?:on|at|into) the future|respect(?:ing)? time|past to future)\b"),
         ("stratified", r"\bstratif\w+\b"),
-        ("kfold", r"\b(?:\d+[\s-]?fold|k-?fold|cross[\s-]?validat\w+|cv (?:with|using|of|on|in) \d+|folds?\s*[=:]?\s*\d+|leave[\s-]one[\s-]out)\b"),
+        ("kfold", r"\b(?:\d+[\s-]?fold|k-?fold|cross[\s-]?validat\w+|cv (?:with|using|of|on|in) \d+|cv\s*[=:]\s*\d+|folds?\s*[=:]?\s*\d+|leave[\s-]one[\s-]out)\b"),
         ("random", r"\brandom(?:ly)?[\s-](?:split|hold-?out|train|test|sample[d]? test|divided?|shuffl\w+)|\bsplit (?:it |the data )?(?:at )?random(?:ly)?\b|\bshuffled? split\b"),
     )
 )  # fmt: skip
 _K = re.compile(
-    r"\b(\d+)[\s-]?fold\b|\bk\s*=\s*(\d+)\b|\b(?:cv[\s_-])?folds?\s*[=:]?\s*(\d+)\b|\b(\d+) (?:cv )?folds\b"
+    r"\b(\d+)[\s-]?fold\b|\bk\s*=\s*(\d+)\b|\bcv\s*[=:]\s*(\d+)\b|\b(?:cv[\s_-])?folds?\s*[=:]?\s*(\d+)\b|\b(\d+) (?:cv )?folds\b"
 )
 _NO = re.compile(
     r"\b(?:no|not|never|don't|do not|without|instead of|isn't|rather than)\s+(?:a |an |use |using |do |be |any )*$"

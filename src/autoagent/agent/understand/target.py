@@ -13,7 +13,7 @@ LIST = r"(?:\s*(?:,|and|or|&|nor|,\s*and|/)\s*(?:the\s+)?)"
 IDENTIFIER = r"(?<!\w)[a-z][\w]*_[\w]+|[A-Za-z]+\.[A-Za-z_]\w+"
 PREDICT = (
     r"(?:predict(?:s|ing)?|classify(?:ing)?|estimat(?:e|es|ing)|forecast(?:s|ing)?|model(?:l?ing)?(?= the)|regress(?:ing)?|guess(?:ing)?|target(?: column| variable)?(?: is| =|:| called| named)?"
-    r"|label(?: column)?(?: is| =|:| called| named)|outcome(?: column)?(?: is| =|:)|dependent variable(?: is)?|predictions? (?:of|for)|(?:model|classifier|regressor|predictor) (?:for|of)|response(?: variable)?(?: is| =|:)|y\s*=|the answer is in|labels? (?:are|is) in|determine|explain|prognosticate|(?:predict|tell|give|find|say)s?\s+(?:me|us|for me|for us)|outputs?(?: variable| column)? (?:is|are|=|:)|of interest is|(?:predicted|forecast|estimated|modell?ed|explained|learned|learnt) (?:is|are|here is)|(?:to predict|to forecast|to estimate|to model) (?:is|=|:)|(?:field|column|box|cell|value) to (?:fill|predict|guess|estimate|forecast|model)(?: in)?(?: is| =|:)?|(?:thing|column|variable|value|one|what) (?:that )?(?:we|i|they) (?:want|need|care about|care for|are after|am after|are interested in|am interested in)(?: here)? is|what (?:we're|i'm|we are|i am) (?:after|interested in|looking for) is|make (?:a )?\w+ (?:of|for)|class of)"
+    r"|label(?: column)?(?: is| =|:| called| named)|outcome(?: column)?(?: is| =|:)|dependent variable(?: is)?|predictions? (?:of|for)|(?:model|classifier|regressor|predictor) (?:for|of)|response(?: variable)?(?: is| =|:)|y\s*=|the answer is in|labels? (?:are|is) in|determine|explain|prognosticate|(?:predict|tell|give|find|say)s?\s+(?:me|us|for me|for us)|outputs?(?: variable| column)? (?:is|are|=|:)|(?:primary )?endpoint(?: is| =|:)?|y (?:is|:)|(?:predicted|outcome) variable(?: is| =|:)?|foretell(?:ing)?|of interest is|(?:predicted|forecast|estimated|modell?ed|explained|learned|learnt) (?:is|are|here is)|(?:to predict|to forecast|to estimate|to model) (?:is|=|:)|(?:field|column|box|cell|value) to (?:fill|predict|guess|estimate|forecast|model)(?: in)?(?: is| =|:)?|(?:thing|column|variable|value|one|what) (?:that )?(?:we|i|they) (?:want|need|care about|care for|are after|am after|are interested in|am interested in)(?: here)? is|what (?:we're|i'm|we are|i am) (?:after|interested in|looking for) is|make (?:a )?\w+ (?:of|for)|class of)"
 )
 ARTICLES = r"(?:\s+(?:the|a|an|our|my|each|every|whether|if|columns?|fields?|features?|variables?|called|named|value|values|of|is|are|was|were|customer|customers|in|someone|somebody|people|patients?|users?|they|it|he|she|you|person|member|client|will|would|be|gets?|has|have|likely|unlikely|prone|to|going|about|develop|suffers?|experiences?|shows?|there|one|who|which|house|their|his|her))*[\s:=\[({]*\"?"
 GENERIC = frozenset(
@@ -159,7 +159,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (r"", r"\"?\s+(?:goes|runs|ranges|is|lies|lie|varies|go|scores?|values?)(?: \w+)? (?:from|between)\s+\d"),
     (r"\b(?:know|knowing|tell(?: me)?|say|find out|work out|figure out|recogni[sz]e|identify|spot|detect|flag|what is|what's|which|what)(?:\s+(?:the|a|an|if|whether|which|what|is|kind of|type of))*\s+\"?", r""),
     (r"(?:^|[.;,?!(:]\s*|\s-\s)(?:the\s+)?\"?", r"\"?\s*(?:$|[.;,?!):]|\s-\s|or\s+not\b|from\b)"),
-    (r"", r"\"?\s+(?:to be )?(?:predicted|estimated|forecast(?:ed)?|modell?ed|classified)\b|\"?\s+(?:model|classifier|regressor|predictor|prediction|detector)\b"),
+    (r"", r"\"?\s+(?:to be )?(?:predicted|estimated|forecast(?:ed)?|foretold|guessed|modell?ed|classified)\b|\"?\s+(?:model|classifier|regressor|predictor|prediction|detector)\b"),
     (r"\b(?:classify|categori[sz]e|sort|label|assign|route)\b[^.;]{0,40}\bby\s+(?:the\s+|their\s+|its\s+)?\"?", r"\"?\s*(?:$|[.;,?!)])"),
     (r"", r"\"?,?\s+(?:that's|that is|is|being)\s+(?:what|the (?:one|thing|column|variable|value))\b"),
     (r"\b(?:what (?:will|would|might|is)|how (?:high|low|large|big|much|many|long|likely) (?:will|would|is))\s+(?:the\s+)?\"?", r""),
@@ -297,19 +297,26 @@ _GIVEN = re.compile(
 )
 
 
+_OR = re.compile(r"\b(?:and|or)\s+(?:the\s+|an?\s+)?\"?$")  # "age or churned" leaves both
+
+
+def _plain(name: str) -> str:
+    """Return a name as the table writes it, without its marks: no plural and no slip is as sure."""
+    return re.sub(r"[\W_]+", "", name.lower())
+
+
 def only_candidate(sentence: Sentence, mentions: Sequence[Mention]) -> Finding | None:
-    """Infer the target where the request names one column only and gives it no other part."""
-    names = {mention.name for mention in mentions}
-    if len(names) != 1 or len(mentions[0].name) < 3:
-        return None
-    form = re.sub(r"[\W_]+", "", mentions[0].name.lower())  # written as the table writes it, no plural and no slip
+    """Infer the target where one column only is left that the request names and gives no other part."""
     free = [
         mention
         for mention in mentions
-        if re.sub(r"[\W_]+", "", sentence.clean[mention.start : mention.end]) == form
+        if re.sub(r"[\W_]+", "", sentence.clean[mention.start : mention.end]) == _plain(mention.name)
         and not _GIVEN.search(sentence.before(mention.start))
     ]
-    if not free:
+    left = {
+        m.name for m in mentions if not _GIVEN.search(sentence.before(m.start)) or _OR.search(sentence.before(m.start))
+    }
+    if len(left) != 1 or len({mention.name for mention in free}) != 1 or len(free[0].name) < 3:
         return None
     reason = f"{free[0].name!r} is the only column that the request names"
     return Finding("data.target", free[0].name, free[0].start, free[0].end, reason)
