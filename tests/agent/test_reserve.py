@@ -48,6 +48,13 @@ def test_big_models_and_long_choices_keep_more() -> None:
     assert _end(Reserve(60.0, 3.0, load=lambda: 1.0), ONE) == pytest.approx(_end(reserve, ONE) - 3.0)
 
 
+def test_a_model_that_answers_slowly_keeps_what_its_test_will_take() -> None:
+    reserve = Reserve(200.0, load=lambda: 1.0)
+    slow, quick = replace(ONE, predict_s=40.0), replace(ONE, number=1, predict_s=0.1)
+    assert _end(reserve, slow) == pytest.approx(_end(reserve, replace(ONE, predict_s=0.0)) - 12.0)
+    assert _end(reserve, slow, quick) == pytest.approx(_end(reserve, slow), abs=0.01)  # texts are read once for all
+
+
 def test_until_there_is_a_model_the_tolerance_belongs_to_the_search() -> None:
     assert 20.0 <= _end(Reserve(20.0, load=lambda: 1.0)) < 23.0
     assert _end(Reserve(20.0, load=lambda: 1.0), replace(ONE, saved=False)) > 20.0

@@ -73,6 +73,14 @@ def test_a_column_of_short_titles_is_text(dtype: str, repeated: int, beside_a_lo
     assert roles == ({"text": "text"} if beside_a_long_one else {}) | {"stars": "target"}
 
 
+def test_a_column_that_is_said_to_be_text_is_text() -> None:
+    words = {"one": [f"word{i}" for i in range(40)], "few": ["good", "bad"] * 20, "number": range(40)}
+    frame = pd.DataFrame({**words, "flag": [True, False] * 20, "y": [0, 1] * 20})
+    frame["number"] = frame["number"] * 7 % 40
+    roles = {c.name: c.role for c in inspect(frame, target="y", texts=[*words, "flag", "y"]).columns}
+    assert roles == {"one": "text", "few": "text", "number": "numeric", "flag": "categorical", "y": "target"}
+
+
 @pytest.mark.parametrize(
     ("values", "role"),
     [

@@ -15,6 +15,7 @@ _ENFORCED = frozenset(
         "data.classes",
         "data.n_classes",
         "data.n_keypoints",
+        "data.text_fields",
         "data.annotations",
         "data.series_keys",
         "data.features_known_future",

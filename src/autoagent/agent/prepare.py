@@ -124,6 +124,7 @@ def _inspect(
         name=table.name,
         images=table.images,
         targets=table.targets if resolved.task in STRUCTURES else None,
+        texts=understanding.spec.data.text_fields or (),
     )
     write_durably(folder.card, card.model_dump_json(indent=1))
     return resolved, card

@@ -22,6 +22,7 @@ _IDLE_S = 1.2  # for what no processor time explains: disks, starts, waits
 _WORK_S = 1.3  # processor time of delivering, measuring, testing and reporting eight small models
 _SHARE, _SHARE_S = 0.03, 6.0  # of a long budget a little more is kept: it pays for what no estimate knows
 _PER_MB_S = 0.08  # sessions on the delivered models are opened twice
+_TESTED = 0.3  # of the time that the held-out rows took the slowest: what the test rows and some to compare will take
 _WOKEN = 0.5  # of what long fits lose to other processes; the finish's processes have just woken and come first
 _BARE_S = 1.0  # delivering and testing one small model
 _MOST = 0.5  # of the budget may be kept
@@ -88,6 +89,7 @@ class Reserve:
         best = sorted(kept, key=lambda trial: -(trial.score or 0.0))[:_DELIVERED]
         work = max(_WORK_S, min(_SHARE * seconds, _SHARE_S)) + self.choice_s
         work += _PER_MB_S * sum(trial.model_bytes for trial in best) / 1e6
+        work += _TESTED * max((trial.predict_s for trial in best), default=0.0)
         return seconds - min(_IDLE_S + work * slowness, _MOST * seconds)
 
     def waits(self, state: RunState, used_s: float) -> bool:

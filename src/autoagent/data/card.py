@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
@@ -75,8 +76,18 @@ def inspect(
     name: str = "table",
     images: ImageSource | None = None,
     targets: Targets | None = None,
+    texts: Collection[str] = (),
 ) -> DataCard:
     """Inspect a table, and what one of its columns names.
+
+    Args:
+        frame: the rows.
+        target: the column to predict.
+        task: what it is; guessed where left out.
+        name: of the table.
+        images: what one of its columns names.
+        targets: masks, boxes or joints beside the images.
+        texts: columns that were said to hold text; those of words are read so, whatever they look like.
 
     Raises:
         DataError: the target is missing, empty or constant, or nothing can be learned from.
@@ -93,6 +104,7 @@ def inspect(
         raise DataError(f"the target {target!r} has one value only; there is nothing to learn")
     task = task or guess_task(labelled[target])
     columns = tuple(_column(labelled.iloc[:, place], target=target) for place in range(labelled.shape[1]))
+    columns = tuple(_as_text(column) if column.name in texts else column for column in columns)
     if images is not None:
         columns = tuple(_as_image(column) if column.name == images.column else column for column in columns)
         notes += [*images.notes(), *_imbalance(labelled[target], task)]
@@ -139,6 +151,13 @@ def guess_task(values: pd.Series) -> Task:
     whole = bool((known == known.round()).all())
     few = unique <= 20 and len(known) >= unique * (5 if unique <= 10 else 10)
     return "multiclass" if whole and few else "regression"
+
+
+def _as_text(column: ColumnCard) -> ColumnCard:
+    """Return a column as text that was said to be; numbers, dates and what never changes stay what they are."""
+    words = column.role in ("categorical", "id") and column.dtype not in ("bool", "boolean")
+    numbers = any(kind in column.dtype.lower() for kind in ("int", "float"))
+    return column.model_copy(update={"role": "text"}) if words and not numbers else column
 
 
 def _as_image(column: ColumnCard) -> ColumnCard:

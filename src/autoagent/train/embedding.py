@@ -35,7 +35,7 @@ def read_texts(
     *,
     threads: int,
     deadline: float | None,
-) -> None:
+) -> float:
     """Have the vectors of all texts on disk, and say in ``frame.attrs`` where, for the recipes of the folds.
 
     The first trial that asks makes encoder and vectors in the data folder; one beside it waits, later ones read.
@@ -47,22 +47,30 @@ def read_texts(
         threads: of the encoder.
         deadline: ``time.monotonic()`` by which the trial must end; None without a limit.
 
+    Returns:
+        Processor seconds that an encoder takes to read the texts of all rows, whichever trial has read them.
+
     Raises:
         CannotFinish: the first texts show that reading all takes more than the time that is left.
         DataError: the weights are of another kind, or gone.
         TrialFailed: another trial was still at it when the time was over.
     """
     if isinstance(options, ImageOptions) or not options.encoder:
-        return
+        return 0.0
+    seconds = 0.0
     with alone(data / ".encoder.lock", deadline):
         folder = encoder_of(data, options.encoder, bits=options.encoder_bits)
         for column in (name for name, role in read_schema(data).roles.items() if role == "text"):
             path = data / vectors_file(column, folder.name, options.pieces)
             if not path.is_file():
-                encoder = open_encoder(str(folder), threads)
-                _write(path, _read_all(Cells(frame), column, encoder, options.pieces, deadline))
+                encoder, began = open_encoder(str(folder), threads), time.process_time()
+                vectors = _read_all(Cells(frame), column, encoder, options.pieces, deadline)
+                path.with_suffix(".json").write_text(json.dumps({"seconds": time.process_time() - began}))
+                _write(path, vectors)
+            seconds += float(json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["seconds"])
     width = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))["width"]
     frame.attrs |= {"encoder": folder.name, "encoder_width": int(width), "vectors": str(data)}
+    return seconds
 
 
 def encoder_of(data: Path, name: str, *, bits: int = 32) -> Path:

@@ -108,6 +108,7 @@ class _Progress:
     rungs: list[float] = field(default_factory=list)
     predict_s: float = 0.0
     features_s: float = 0.0
+    texts_s: float = 0.0
 
 
 def run_job(job: Job, *, started: float) -> dict[str, Any]:
@@ -145,8 +146,8 @@ def _fit(job: Job, started: float) -> dict[str, Any]:
     learner = cast("Learner", cast(Any, card.load())(card.space.check(job.config)))
     table, folds = TrainingRows.read(job.data), folds_of(job.out, job.data)
     until = None if job.deadline_s is None else started + job.deadline_s
-    read_texts(table.frame, job.data, learner.features, threads=job.threads, deadline=until)
-    progress = _Progress(table.unpredicted(job.task, job.n_classes))
+    texts_s = read_texts(table.frame, job.data, learner.features, threads=job.threads, deadline=until)
+    progress = _Progress(table.unpredicted(job.task, job.n_classes), texts_s=texts_s)
     status = "ok"
     for number, (train, valid) in enumerate(folds):
         deadline = _fold_deadline(job, started, len(folds) - number)
@@ -241,7 +242,7 @@ def _conclude(
         "status": status,
         "fold_scores": progress.fold_scores,
         "score": pooled,
-        "predict_s": progress.predict_s,
+        "predict_s": progress.predict_s + progress.texts_s,
         "features_s": progress.features_s,
         "model_bytes": _save_parts(job.out / "parts", parts, job.data) if keep else 0,
         "saved": keep,
