@@ -157,3 +157,14 @@ def test_folders_of_images_are_other_data_where_they_share_no_class() -> None:
     assert not is_same(images("rose", "tulip", "daisy"), images("cat", "dog", "cow"))
     assert is_same(images(), images("cat", "dog", "cow"))  # nothing is known of the classes: not taken for other data
     assert distance(images("rose", "tulip", "daisy"), images("cat", "dog", "cow")) == 0.0
+
+
+def test_a_table_with_a_column_left_out_or_added_is_the_same_data() -> None:
+    whole = card(1000, 12)
+    assert is_same(whole, card(1000, 11))
+    assert is_same(card(300, 6), whole)
+    assert not is_same(whole, card(1000, 12, target="other"))
+    mixed = card(1000, 12)
+    for column in mixed["columns"][:6]:
+        column["name"] = f"new_{column['name']}"
+    assert not is_same(whole, mixed)

@@ -24,6 +24,7 @@ _FAR = 1.5  # runs on data that is farther away say nothing
 _NEAREST = 3
 _MOST = 2  # configurations of the archive in a run, so that evidence which misleads costs no more trials
 _GAIN = 1.0  # standard errors by which a configuration must have beaten its family's default
+_SHARED = 0.8  # of the narrower table's columns: the same data, with columns left out or added
 _NEEDED = {"task", "n_rows", "columns", "target", "target_summary"}  # keys of a data card that are compared
 
 
@@ -138,15 +139,16 @@ def distance(first: Mapping[str, Any], second: Mapping[str, Any]) -> float:
 
 
 def is_same(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    """Say whether two cards are of the same data, or of parts of it: the same columns with the same target.
+    """Say whether two cards are of the same data, or of parts of it: the same target and four fifths of the columns.
 
     Folders of images all have the same columns; they are other data only where they share no class.
     """
     classes = [set(card["target_summary"]) for card in (first, second)]
     if first.get("image_side") and second.get("image_side") and all(classes) and first["task"] != "regression":
         return not classes[0].isdisjoint(classes[1])
-    names = [sorted(str(column["name"]) for column in card["columns"]) for card in (first, second)]
-    return names[0] == names[1] and first["target"] == second["target"]
+    names = [{str(column["name"]) for column in card["columns"]} for card in (first, second)]
+    shared = len(names[0] & names[1])
+    return first["target"] == second["target"] and shared >= _SHARED * min(len(names[0]), len(names[1]))
 
 
 def _traits(card: Mapping[str, Any]) -> tuple[float, ...]:
