@@ -6,14 +6,17 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import autoagent
+from autoagent.agent.recorder import NullView
 from autoagent.errors import RunFolderError
-from autoagent.runs.disk import advice, explained
+from autoagent.runs.disk import advice, check_room, explained
 from autoagent.runs.folder import list_runs
 from autoagent.runs.journal import Journal, read_events
 from autoagent.runs.state import fold
@@ -103,6 +106,58 @@ def test_a_run_on_a_full_disk_stops_in_one_line_and_goes_on_when_there_is_room(t
         state = fold(read_events(folder.journal))
         assert len(state.finished) == len(set(state.finished)) == 3
         assert (folder.model / "model.json").is_file()
+
+
+class Fills(NullView):
+    """Fills the disk to the last byte at an event, as something else on the machine may."""
+
+    def __init__(self, kind: str, disk: Path) -> None:
+        self.kind, self.disk = kind, disk
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        if kind == self.kind:
+            found = os.statvfs(self.disk)
+            (self.disk / "filler").write_bytes(bytes(found.f_bavail * found.f_frsize))
+
+
+@pytest.mark.parametrize("kind", ["searched", "exported"])
+def test_a_disk_that_is_full_when_the_model_is_delivered_or_tested_is_said_at_once(tmp_path: Path, kind: str) -> None:
+    with small_disk(tmp_path / "disk", "3m") as disk:
+        with pytest.raises(RunFolderError, match=r"No space left on device.*free some space, then resume"):
+            autoagent.run("iris", SMALL[0], out=disk / "runs", max_trials=3, workers=1, view=Fills(kind, disk))
+        (disk / "filler").unlink()
+        folder = list_runs(disk / "runs")[0]
+        assert not (folder.root / ".room").exists()
+        result = autoagent.resume(folder.root)
+        assert len(result.state.finished) == 3
+        assert result.state.test is not None
+        assert autoagent.load(folder.root).classes_.tolist()
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_worker_whose_log_cannot_be_written_ends_all_the_same(stream: str) -> None:
+    program = f"""
+import os, sys
+from autoagent.train import worker
+class Full:
+    def write(self, text): return len(text)
+    def flush(self): raise OSError(28, "No space left on device")
+sys.{stream} = Full()
+try:
+    worker._become_child({{"out": "/proc/nowhere"}}, os.getppid())
+finally:
+    os.write(1, b"came back")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_room_is_asked_for_and_given_back(tmp_path: Path) -> None:
+    check_room(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with limited_files(1000), pytest.raises(RunFolderError, match="then resume"):
+        check_room(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_read_only_disk_is_said_in_one_line(tmp_path: Path) -> None:

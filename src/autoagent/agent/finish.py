@@ -22,6 +22,7 @@ from autoagent.data.images.structures import delivered
 from autoagent.data.metrics import METRICS
 from autoagent.data.seal import read_schema
 from autoagent.errors import AutoAgentError, DataError, TrialFailed
+from autoagent.runs.disk import check_room
 from autoagent.runs.folder import RunFolder
 from autoagent.runs.state import RunState, Selection, TrialRecord
 from autoagent.search.ensemble import choose, choose_one
@@ -132,11 +133,13 @@ class Finish:
 
         Raises:
             TrialFailed: it crashed or took too long; a crash is an error, never a score.
+            RunFolderError: the disk is full.
         """
         out = self.folder.root / "finish"
         facts = {"trial": -1, "out": str(out.resolve()), "deadline_s": _CHILD_S}
         ended = self.pool.run({**facts, **job}, preload="light")
         if ended.ending != "exited":
+            check_room(self.folder.root)
             log = (out / "log.txt").read_text(encoding="utf-8", errors="replace") if (out / "log.txt").exists() else ""
             raise TrialFailed(
                 f"{job['kind']} ended by {ended.ending}: {ended.detail} {log.strip()[-2000:]}", kind="crash"

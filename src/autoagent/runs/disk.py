@@ -50,6 +50,24 @@ def explained(root: Path) -> Iterator[None]:
         raise RunFolderError(sentence(error, root)) from error
 
 
+def check_room(folder: Path, num_bytes: int = 1_000_000) -> None:
+    """Ask whether the disk takes one more file; for a step that failed in a process which could not say why.
+
+    Args:
+        folder: of a run.
+        num_bytes: of the file, which is taken away again.
+
+    Raises:
+        RunFolderError: it does not.
+    """
+    probe = folder / ".room"
+    with explained(folder):
+        try:
+            probe.write_bytes(bytes(num_bytes))
+        finally:
+            probe.unlink(missing_ok=True)
+
+
 @contextmanager
 def undamaged() -> Iterator[None]:
     """Take what cannot be read inside the block, which reads what a run wrote earlier, for damage of its folder.

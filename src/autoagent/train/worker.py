@@ -173,9 +173,11 @@ def _become_child(message: Mapping[str, Any], parent: int) -> None:
     except BaseException:  # noqa: BLE001 - a child must end here, not return into its parent's loop
         sys.excepthook(*sys.exc_info())
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)  # also where the log's disk is full: a child that came back would serve jobs itself
 
 
 def _work(message: Mapping[str, Any], started: float) -> int:
