@@ -98,9 +98,10 @@ def match_classes(truth: Boxes, prediction: Boxes, thresholds: Array) -> dict[in
 def _match_class(which: int, truth: Boxes, prediction: Boxes, thresholds: Array) -> Matches:
     parts: list[tuple[int, Array, NDArray[np.bool_], NDArray[np.bool_]]] = []
     wanted = np.zeros(len(truth), dtype=np.int64)
-    for place, (objects, detections) in enumerate(zip(truth, prediction, strict=True)):
-        mine = objects[objects[:, 0] == which].astype(np.float64)
-        said = detections[detections[:, 0] == which].astype(np.float64)
+    there = (truth[:, :, 0] == which).any(axis=1) | (prediction[:, :, 0] == which).any(axis=1)
+    for place in np.flatnonzero(there).tolist():
+        mine = truth[place][truth[place, :, 0] == which].astype(np.float64)
+        said = prediction[place][prediction[place, :, 0] == which].astype(np.float64)
         said = said[np.argsort(-said[:, 1], kind="stable")][:_MOST]
         crowd = mine[:, 5] > 0
         wanted[place] = np.count_nonzero(~crowd)
