@@ -178,8 +178,13 @@ def number_list(values: object, count: int) -> list[float] | None:
 
 def named(names: Sequence[str]) -> str:
     """Return the first of some names, and how many more there are."""
-    shown = ", ".join(repr(name[:150]) for name in names[:_SHOWN])
+    shown = ", ".join(repr(whole(name[:150])) for name in names[:_SHOWN])
     return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def whole(text: str) -> str:
+    """Return a text without halves of characters, which JSON can hold and no file can."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _classes(name: str, categories: list[dict[str, Any]]) -> dict[Any, str]:
@@ -188,7 +193,7 @@ def _classes(name: str, categories: list[dict[str, Any]]) -> dict[Any, str]:
         number, label = one.get("id"), one.get("name")
         if not isinstance(number, int | str) or not isinstance(label, str) or not label.strip() or number in classes:
             raise DataError(f"{name!r} has a category without an id and a name of its own: {str(one)[:80]}")
-        classes[number] = label.strip()
+        classes[number] = whole(label.strip())
     if not 1 <= len(classes) <= MOST_CLASSES:
         raise DataError(f"{name!r} has {len(classes)} categories; from 1 to {MOST_CLASSES} are known")
     return classes

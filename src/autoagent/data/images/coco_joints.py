@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoagent.data.images.coco_files import CocoFile, LeftOut, Picture, named, number_list
+from autoagent.data.images.coco_files import CocoFile, LeftOut, Picture, named, number_list, whole
 from autoagent.data.images.label_cells import MOST_JOINTS, Labels, flip_pairs, joints_cell
 from autoagent.data.keypoint_formulas import AREA_OF_BOX, COCO_SIGMAS, USUAL_SIGMA
 from autoagent.errors import DataError
@@ -71,7 +71,10 @@ def joints_of_files(files: Sequence[CocoFile], images: Sequence[Picture]) -> tup
 def _labels(files: Sequence[CocoFile]) -> tuple[Labels, NDArray[np.float64], list[str]]:
     """Return names, skeleton and sides, sigmas ``(J,)``, and notes."""
     kinds = [one for file in files for one in file.categories if one.get("keypoints")]
-    names = {tuple(map(str, one["keypoints"])) if isinstance(one["keypoints"], list) else () for one in kinds}
+    names = {
+        tuple(whole(str(name)) for name in one["keypoints"]) if isinstance(one["keypoints"], list) else ()
+        for one in kinds
+    }
     if len(names) != 1 or len({str(one["name"]).strip() for one in kinds}) != 1:
         raise DataError(
             f"{files[0].name!r} names joints of {len(kinds)} kinds of figures; exactly one kind can be learned"
@@ -82,9 +85,11 @@ def _labels(files: Sequence[CocoFile]) -> tuple[Labels, NDArray[np.float64], lis
             f"{files[0].name!r} names {len(joints)} joints; from 1 to {MOST_JOINTS} different ones are known"
         )
     kind, notes = kinds[0], list[str]()
-    lines = [pair for pair in map(_pair, kind.get("skeleton") or []) if pair is not None]
+    told: object = kind.get("skeleton")
+    drawn = told if isinstance(told, list) else []
+    lines = [pair for pair in map(_pair, drawn) if pair is not None]
     skeleton = [(a - 1, b - 1) for a, b in lines if 1 <= a <= len(joints) and 1 <= b <= len(joints)]
-    if len(skeleton) < len(kind.get("skeleton") or []):
+    if len(skeleton) < len(drawn):
         notes.append("lines of the skeleton that do not name two joints, counted from 1, were left out")
     stated = number_list(kind.get("sigmas"), len(joints))
     if stated is not None and min(stated) > 0:
@@ -94,7 +99,7 @@ def _labels(files: Sequence[CocoFile]) -> tuple[Labels, NDArray[np.float64], lis
     else:
         sigmas = np.full(len(joints), USUAL_SIGMA)
         notes.append(f"the file states no sigmas of its joints: {USUAL_SIGMA} is taken for each, where a metric asks")
-    labels = Labels("keypoints", (str(kind["name"]).strip(),), 1, joints, tuple(skeleton), flip_pairs(joints))
+    labels = Labels("keypoints", (whole(str(kind["name"]).strip()),), 1, joints, tuple(skeleton), flip_pairs(joints))
     return labels, sigmas, notes
 
 
