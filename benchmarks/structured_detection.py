@@ -38,7 +38,7 @@ from autoagent.train.vision.pixels import PixelRows
 SIDE = 64
 TRAIN, TEST = 300, 100
 FLOOR = 0.40  # mAP
-SAME = 2e-3  # the file of labels has hundredths of pixels, the arrays millionths of the image
+SAME = 1e-3  # the file of labels has hundredths of pixels, the arrays millionths of the image
 
 
 def read(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -118,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--output", type=Path, help="a .jsonl file to add the rows to")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
