@@ -311,12 +311,14 @@ class Encoder:
         for chunk in _BLANK.split(text[:_MAX_TEXT]):
             if len(found) >= most:
                 break
-            if chunk not in self._known:
+            cut = self._known.get(chunk)
+            if cut is None:
+                cut = [piece for word in split_words(chunk, lower=self._lower) for piece in self._cut(word)]
                 if len(self._known) >= _PIECED_WORDS:
                     self._known.clear()
-                words = split_words(chunk, lower=self._lower)
-                self._known[chunk] = [piece for word in words for piece in self._cut(word)]
-            found += self._known[chunk]
+                if len(chunk) <= _LONGEST_PIECED:
+                    self._known[chunk] = cut
+            found += cut
         return [*found[:most], self._place["[SEP]"]]
 
     def _cut(self, word: str) -> list[int]:

@@ -74,11 +74,12 @@ def test_a_column_of_short_titles_is_text(dtype: str, repeated: int, beside_a_lo
 
 
 def test_a_column_that_is_said_to_be_text_is_text() -> None:
-    words = {"one": [f"word{i}" for i in range(40)], "few": ["good", "bad"] * 20, "number": range(40)}
-    frame = pd.DataFrame({**words, "flag": [True, False] * 20, "y": [0, 1] * 20})
-    frame["number"] = frame["number"] * 7 % 40
-    roles = {c.name: c.role for c in inspect(frame, target="y", texts=[*words, "flag", "y"]).columns}
-    assert roles == {"one": "text", "few": "text", "number": "numeric", "flag": "categorical", "y": "target"}
+    words = {"key": [f"word{i}" for i in range(60)], "level": [f"tag{i % 30}" for i in range(60)]}
+    frame = pd.DataFrame({**words, "few": ["good", "bad"] * 30, "number": [i * 7 % 60 for i in range(60)]})
+    frame["flag"], frame["y"] = [True, False] * 30, [0, 1] * 30
+    plain, said = (inspect(frame, target="y", texts=texts).columns for texts in ([], list(frame.columns)))
+    changed = {a.name: (a.role, b.role) for a, b in zip(plain, said, strict=True) if a != b}
+    assert changed == {"key": ("id", "text"), "level": ("categorical", "text")}
 
 
 @pytest.mark.parametrize(

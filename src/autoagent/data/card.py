@@ -154,8 +154,8 @@ def guess_task(values: pd.Series) -> Task:
 
 
 def _as_text(column: ColumnCard) -> ColumnCard:
-    """Return a column as text that was said to be; numbers, dates and what never changes stay what they are."""
-    words = column.role in ("categorical", "id") and column.dtype not in ("bool", "boolean")
+    """Return a column as text that was said to be; numbers, dates and categories of few values stay what they are."""
+    words = column.role in ("categorical", "id") and column.n_unique > _FEW_VALUES
     numbers = any(kind in column.dtype.lower() for kind in ("int", "float"))
     return column.model_copy(update={"role": "text"}) if words and not numbers else column
 
