@@ -194,7 +194,7 @@ def _read_parts(
 
 def _read_target(sentence: Sentence, free: list[Mention], names: Sequence[str]) -> Iterator[Finding]:
     """Find the target: by clear words, by a kindred word behind clear words, or because one column is left."""
-    targets = known_target(sentence, free) or known_target(sentence, _kin(sentence, names, free), loosely=False)
+    targets = known_target(sentence, free) or known_target(sentence, _kin(sentence, names), loosely=False)
     if targets:
         chosen = list(dict.fromkeys(mention.name for mention in targets))
         value = chosen[0] if len(chosen) == 1 else chosen
@@ -238,10 +238,9 @@ def _kept_together(sentence: Sentence, mentions: list[Mention], taken: set[int])
     return min(close, key=lambda item: item[0])[1] if close else None
 
 
-def _kin(sentence: Sentence, names: Sequence[str], known: list[Mention]) -> list[Mention]:
+def _kin(sentence: Sentence, names: Sequence[str]) -> list[Mention]:
     """Find words that are kin to one column only: "survival" to `Survived`, "price" to `SalePrice`."""
-    named = {mention.name for mention in known}
-    parts = {name: _normal(name).split() for name in names if name not in named}
+    parts = {name: _normal(name).split() for name in names}
     found = []
     for match in _WORD.finditer(sentence.clean):
         word = _normal(match[0])

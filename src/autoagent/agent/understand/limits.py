@@ -37,6 +37,10 @@ _DATED = re.compile(
 _SPAN_BEFORE = re.compile(
     r"\b(?:last|(?<!anything )(?<!nothing )(?<!never )(?<!not )past|previous|final|latest|most recent|next|following|coming|every|each|first|since|(?<!stop\s)(?<!end\s)(?<!quit\s)(?<!finish\s)(?<!killed\s)(?<!ends\s)(?<!stops\s)(?<!off\s)(?<!aborted\s)(?<!dies\s)after|older than|younger than|aged|ahead by|horizon(?: of| is|:)?|lag(?: of)?|gap of|step(?:s|ping)?(?: of)?|look(?:s|ing)? ahead|over|during|covers?|covering|spans?|spanning|collected (?:for|over)|window of|seasonality of)\s*$"
 )
+# "trained in the next 25 minutes" is a budget, "who buys in the next 25 minutes" is what happens.
+_DONE_WITHIN = re.compile(
+    r"\b(?:train(?:ed|ing)?|finish\w*|done|complet\w*|ready|deliver\w*|fit(?:ted)?|learn(?:ed|t)?|run)\b[^,;.]{0,25}\b(?:in|within|during|over) the next\s*$"
+)
 _EVENT = re.compile(
     r"\b(?:whether|if|who|which|likely|probability|chance|churn\w*|cancel\w*|return\w*|default\w*|readmit\w*|readmission|fail\w*|leav\w*|buy\w*|convert\w*|die\w*|pay\w*|repay\w*|happen\w*|break\w*|resubscri\w*|click\w*)\b[^,;]*$"
 )
@@ -182,7 +186,7 @@ def _duration_role(quantity: Quantity, clause: tuple[str, str], near: tuple[str,
     words = f"{near[0][-70:]} | {near[1][:50]}"
     if quantity.hyphened and _NOUN_AFTER.match(after):
         return None
-    if _SPAN_BEFORE.search(before) or _DATED.search(after):
+    if (_SPAN_BEFORE.search(before) and not _DONE_WITHIN.search(before)) or _DATED.search(after):
         return None
     if _DELAY.search(words) and quantity.value <= 3600 and quantity.unit != "m":
         return "constraints.detection_delay_ms"

@@ -45,7 +45,7 @@ _FORBID = re.compile(
     + r"$"
 )
 _ONLY = re.compile(
-    r"(?<!\w)(?:only(?: use| try| consider| allow(?:ed)?| search| with)?|restrict(?:ed)? (?:it |yourself |the search )?to|limit(?:ed)? (?:it |yourself |the search )?to|stick(?:ing)? (?:to|with)|just (?:use|try)?|allowed(?: models?| families)?(?: are|:| is)?|choose (?:between|from|among)|either|nothing but|exclusively|pick from|consider)"
+    r"(?<!\w)(?:only(?: use| utili[sz]e| employ| accept| run| fit| train| try| consider| allow(?:ed)?| search| with)?|restrict(?:ed)? (?:it |yourself |the search )?to|limit(?:ed)? (?:it |yourself |the search )?to|stick(?:ing)? (?:to|with)|just (?:use|try)?|allowed(?: models?| families)?(?: are|:| is)?|choose (?:between|from|among)|either|nothing but|exclusively|pick from|consider)"
     + _HEDGE
     + r"$"
 )

@@ -16,7 +16,7 @@ _LIST_BEGINS = tuple(
     re.compile(words)
     for words in (
         rf"\b{_SORTS}\b[^.;:]{{0,70}}?\b(?:into|as|either|between|among)\s+(?:either\s+|(?:1|one) of\s+|(?:the\s+)?(?:\d+\s+)?(?:\w+\s+){{0,2}}{_GROUPS}\s*[:,(-]*\s*)?",
-        r"\b(?:rout\w+|assign\w*|send|sent|forward\w*|dispatch\w*)\b[^.;:]{0,40}?\bto\s+(?:the\s+)?",
+        r"\b(?:rout(?:e|es|ed|ing)|assign\w*|dispatch\w*)\b[^.;:]{0,40}?\bto\s+(?:the\s+)?",
         r"\b(?:tell(?:s|ing)?(?: me)? apart|distinguish(?:es|ing)?(?: between)?|discriminat\w+ (?:between)?|differentiat\w+(?: between)?|tell the difference between|difference between|choos\w+ between|decid\w+ between|separat(?:e|es|ing))\s+(?:the\s+)?(?:images|pictures|photos)?(?:\s*of\s+)?",
         r"\btell(?:s|ing)?\s+(?=[^.;]{2,60}\sapart\b)(?:me\s+)?",
         rf"\b{_GROUPS}\s*(?:are|is|were|=|:|\(|-|namely|called)\s*:?\s*",
