@@ -33,6 +33,8 @@ SETS = {
     "requests_round_3.jsonl": "round 3; mended after its first score",
     "requests_round_4.jsonl": "round 4, by a language model; mended after its first score",
     "requests_round_6.jsonl": "round 6; mended after its first score",
+    "requests_round_7.jsonl": "round 7, by a language model; mended after its first score",
+    "requests_round_8.jsonl": "round 8; mended after its first score",
     "requests_blind.jsonl": "by another author; mended after its first score",
 }
 COLUMNS = {

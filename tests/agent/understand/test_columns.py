@@ -117,6 +117,8 @@ def test_prose_is_read_and_not_predicted() -> None:
     "words",
     [
         "zip shall be disregarded",
+        "neither name nor zip may be used",
+        "zip stays out",
         "under no circumstances may zip enter as a predictor",
         "exclude=['zip']",
         "don't peek at zip",

@@ -3,7 +3,7 @@
 import pytest
 
 from autoagent.agent.spec import ModelSpec
-from autoagent.agent.understand import understand
+from autoagent.agent.understand import ColumnEvidence, DataEvidence, understand
 
 
 def models(words: str) -> ModelSpec:
@@ -44,3 +44,17 @@ def test_a_model_that_is_allowed_and_forbidden_is_asked_about() -> None:
 def test_monotone_trends_and_bits_are_read() -> None:
     assert models("monotone decreasing in mileage_1").monotone == {"mileage_1": "decreasing"}
     assert models("int8 weights").weight_bits == 8
+
+
+@pytest.mark.parametrize(
+    ("words", "trend"),
+    [
+        ("higher area must never lower the price", "increasing"),
+        ("more area may only push it up", "increasing"),
+        ("area may only reduce it", "decreasing"),
+        ("less area should never increase it", "increasing"),
+    ],
+)
+def test_a_trend_is_read_in_many_words(words: str, trend: str) -> None:
+    table = DataEvidence((ColumnEvidence("area", "numeric", 90), ColumnEvidence("fee", "numeric", 90)), 100)
+    assert understand(f"predict fee. {words}", evidence=table).spec.model.monotone == {"area": trend}

@@ -35,6 +35,8 @@ SETS = (
     "requests_round_3",
     "requests_round_4",
     "requests_round_6",
+    "requests_round_7",
+    "requests_round_8",
 )
 
 

@@ -15,10 +15,10 @@ from autoagent.agent.understand.target import (
     IDENTIFIER,
     LIST,
     known_target,
-    led_to,
     only_candidate,
     unknown_target,
 )
+from autoagent.agent.understand.together import kept_together
 
 _WORD = re.compile(r"[a-z0-9_][\w.\-]*[\w]|[a-z0-9_]")
 _TIMELY = re.compile(r"date|time|stamp|year|month|week|day|^ts$")
@@ -45,19 +45,17 @@ _ROLES: tuple[tuple[str, str, str], ...] = (
 )  # fmt: skip
 _LEFT_OUT = re.compile(
     r"\"?\s*(?:columns?\s+)?(?:must|should|shall|will|ought to|has to|have to|needs? to|is to|are to|is|are|can|may)\s*(?:be\s+)?"
-    r"(?:(?:left out|excluded|ignored|dropped|omitted|removed|skipped|disregarded|discarded|kept out|thrown (?:out|away)|off[\s-]limits|forbidden|out of bounds|banned|barred|taboo|not (?:in|part of|available in|known in) the (?:test|new|future)|not (?:an? )?(?:features?|inputs?|predictors?|usable|admissible|available))|(?:not|never)\s+(?:to\s+)?(?:be\s+)?(?:used|utili[sz]ed|employed|taken|touched|considered|included|allowed|seen|known|enter\w*|fed|available))\b"
-    r"|\"?\s+(?:would|will|might|may|could)?\s*(?:be|is|are)\s+(?:cheating|a leak|leakage|leaky|an? give-?away|only known (?:after\w*|later))|\"?\s+(?:leaks?\b|gives? (?:it|the (?:answer|target|result)) away)"
-    r"|\"?\s+(?:enter|be used|be included|be fed|be seen)\s+(?:\w+\s+){0,2}(?:as|among|in|by|to|into)?\s*(?:an?\s+|the\s+)?(?:predictors?|inputs?|features?|covariates?|model)\b(?=.{0,1})"
+    r"(?:(?:left out|excluded|ignored|dropped|omitted|removed|skipped|disregarded|discarded|kept out|kept apart|thrown (?:out|away)|off[\s-]limits|forbidden|out of bounds|banned|barred|taboo|not (?:in|part of|available in|known in) the (?:test|new|future)|not (?:an? )?(?:features?|inputs?|predictors?|usable|admissible|available))|(?:not|never)\s+(?:to\s+)?(?:be\s+)?(?:used|utili[sz]ed|employed|taken|touched|considered|included|allowed|seen|known|enter\w*|fed|available))\b"
+    r"|\"?\s+(?:would|will|might|may|could)?\s*(?:be|is|are)\s+(?:cheating|a leak|leakage|leaky|an? give-?away|only known (?:after\w*|later))|\"?\s+(?:must |should |shall |have to |has to )?(?:stays?|remains?) (?:out|outside|away)\b|\"?\s+(?:leaks?\b|gives? (?:it|the (?:answer|target|result)) away)"
+    r"|\"?\s+(?:may|can|must|shall|should)\s+be (?:used|included|considered|fed|seen|part)\b|\"?\s+(?:enter|be used|be included|be fed|be seen)\s+(?:\w+\s+){0,2}(?:as|among|in|by|to|into)?\s*(?:an?\s+|the\s+)?(?:predictors?|inputs?|features?|covariates?|model)\b(?=.{0,1})"
+)
+# Such words leave a column out only behind a "no": "neither sex nor zip may be used".
+_BARE = re.compile(
+    r"[\s\"]*(?:enter|(?:(?:may|can|must|shall|should)\s+)?be (?:used|included|considered|fed|seen|part))\b"
 )
 _LEFT_OUT_IF = re.compile(r"\b(?:no|not|never|nor|neither|n't|cannot)\b[^.;]{0,60}$")
 _READ_FROM = re.compile(
     r"\b(?:from|us(?:e|es|ing)|read(?:s|ing)?|based on|given|out of|wording (?:of|in)|words (?:of|in)|text(?:s)? (?:is|are|r|sits|stands|lives)? ?(?:in|under|of)|look(?:ing)? at|analy[sz](?:e|ing)|feed(?:ing)?|texts? of (?:the |each |an? )?\w+ (?:is|are|sits|stands|lives) in|text\s?:|texts?\s*\(|text (?:column|field)s?)\s*(?:(?:only|just|the|both|columns?|fields?|its|their|each|an?)\s+)*\"?$"
-)
-# What belongs together must not be divided, in whatever words.
-TOGETHER = re.compile(
-    r"\b(?:straddl\w+|intact|shared (?:between|across|by)|(?:in|on|to|of) both (?:parts|sides|sets|halves|the train\w*|train\w*)|(?:on|in|to) (?:the same|1|one|either|a single) (?:side|fold|part|set|half)\b|across (?:the )?(?:split|folds|sets|parts|train)|in train(?:ing)? and (?:in )?(?:test|validation)|both train\w* and (?:test|validation)"
-    r"|(?:not|n't|are no|never) (?:be )?independent|(?:are|is) (?:correlated|related|dependent|nested)|nested (?:by|in|within)|clustered (?:by|within)|(?:kept|stay|stays|remain|belong|belongs|go|goes) together|kept apart|(?:not|never|n't) (?:be )?(?:split|torn|divided|spread|scattered)(?: up| apart| across)?"
-    r"|(?:don't|never|not) (?:mix|leak|separate|divide|tear)|seen (?:subjects?|persons?|people|patients?|users?|sites?)|(?:unseen|new|other) (?:\w+ )?(?:subjects?|persons?|people|patients?|users?|sites?|households?|schools?|hospitals?) in (?:the )?test)\b"
 )
 # Prose is what is read; only such words make it what is predicted.
 _TARGET_NOUN = re.compile(
@@ -93,7 +91,6 @@ _ENDINGS = frozenset(
 _SPELT = re.compile(rf'[^.;]{{0,40}}\(\s*"?({IDENTIFIER})"?\s*\)')  # "one patient together (patient_id)"
 _INPUTS = r"(?:(?:the )?(?:inputs?|features?|predictors?|covariates?|regressors?|independent variables?|explanatory variables?)(?: columns?| variables?)? (?:are|is|=|:))"
 _INVENTORY = r"(?:(?:with|has|have|having|contains?|containing|includ(?:es?|ing)|of)(?: the)?(?: following)? (?:columns|fields|features|variables|attributes)(?: are)?)"
-_NEAR = 70  # characters between such words and the column they are about
 
 
 def find_mentions(sentence: Sentence, names: Sequence[str]) -> list[Mention]:
@@ -186,7 +183,7 @@ def _read_parts(
     if prose:
         yield Finding("data.text_fields", [mention.name for mention in prose], prose[0].start, prose[-1].end)
         taken |= {mention.start for mention in prose}
-    apart = None if "data.group_key" in roles else _kept_together(sentence, mentions, taken)
+    apart = None if "data.group_key" in roles else kept_together(sentence, mentions, taken)
     if apart:
         yield Finding("data.group_key", apart.name, apart.start, apart.end)
         taken.add(apart.start)
@@ -222,20 +219,6 @@ def _prose(sentence: Sentence, mentions: list[Mention], texts: Collection[str], 
         if any(m.name in texts for m in run) and not any(m.start in taken for m in run):
             return run
     return []
-
-
-def _kept_together(sentence: Sentence, mentions: list[Mention], taken: set[int]) -> Mention | None:
-    """Return the column nearest to words that say that what belongs together must not be divided."""
-    cues = [match.span() for match in sentence.find(TOGETHER)]
-    free = [m for m in mentions if m.start not in taken and not led_to(sentence, m)]
-    near = [
-        (min(abs(m.start - end), abs(start - m.end)), m)
-        for m in free
-        for start, end in cues
-        if sentence.clean[min(m.end, end) : max(m.start, start)].count(". ") < 2
-    ]
-    close = [(gap, m) for gap, m in near if gap <= _NEAR]
-    return min(close, key=lambda item: item[0])[1] if close else None
 
 
 def _kin(sentence: Sentence, names: Sequence[str]) -> list[Mention]:
@@ -294,7 +277,7 @@ def _left_out_later(sentence: Sentence, mentions: list[Mention]) -> list[Mention
         after = sentence.clean[mention.end :]
         listed = found and re.fullmatch(LIST, after[: found[-1].start - mention.end].replace('"', ""))
         said = _LEFT_OUT.match(after)
-        bare = said is not None and said[0].lstrip('" ').startswith(("enter", "be "))
+        bare = said is not None and bool(_BARE.match(said[0]))
         if listed or (said and (not bare or _LEFT_OUT_IF.search(sentence.before(mention.start, width=90)))):
             found.append(mention)
     return found

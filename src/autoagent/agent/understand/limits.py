@@ -14,7 +14,7 @@ from autoagent.agent.understand.units import Quantity, quantities
 _CUE_BEFORE = re.compile(
     r"(?:(?:nothing|not|never|anything|without|no|n't)(?: \w+){0,2} (?:over|above|beyond|past|cross(?:es)?|(?:more )?(?:bigger|big|large|larger|slower|slow|longer|long|heavier|heavy|more|greater) (?:than|as|that|of))|small(?:er)? (?:than|as)|light(?:er)? (?:than|as)|at most|at the most|no more than|not more than|no longer than|not longer than|no bigger than|not exceed(?:ing)?|does(?: not|n't) exceed|within|under|below|less than"
     r"|smaller than|fewer than|up to|max(?:imum)?(?: of)?|max:?|in|inside|for|only|just|budget(?: of| is|:)?|limit(?:ed)?(?: to| of| is|:)?|can use|may use|cap(?:ped)?(?: at| of)?|about|around|roughly"
-    r"|approximately|some|ca|have|'ve|got|spare|afford|allow|offer|grant|give (?:it|you|yourself)|you have|you get|takes?|taking|like|longer than like|spend(?:ing)?|use|using|allow(?:ed)?|over in|<=?|=<|~|:|than|exceeding|exceed|is|be|of|ceiling|stay(?:s)? under|timebox(?:ed)?(?: to)?|after|maximal(?:ly)?|no more of|longest|a limit of|hard stop at|deadline(?: of| is|:)?|wait(?: more than| longer than| for| up to)?|stop at|every)"
+    r"|approximately|some|ca|have|'ve|got|spare|afford|allow|offer|grant|give (?:it|you|yourself)|you have|you get|takes?(?: up)?|taking|occup(?:y|ies)|weighs?|like|longer than like|spend(?:ing)?|use|using|allow(?:ed)?|over in|<=?|=<|~|:|than|exceeding|exceed|is|be|of|ceiling|stay(?:s)? under|timebox(?:ed)?(?: to)?|after|maximal(?:ly)?|no more of|longest|a limit of|hard stop at|deadline(?: of| is|:)?|wait(?: more than| longer than| for| up to)?|stop at|every)"
     r"(?:\s+(?:a|the|about|around|roughly|some|only|just|just under|total of|maximum of|maximal|maximally|at maximum|max|budget of|limit of|ceiling of))*\s*[:=]?\s*$"
 )
 _CUE_AFTER = re.compile(
@@ -102,6 +102,9 @@ _NOUN_AFTER = re.compile(
 )
 _LONG_AGO = re.compile(
     r"\b(?:last (?:time|month|week|year|run|quarter)|previous\w*|so far|already|burn(?:ed|t)|used up|wasted|yesterday|in the past|used to)\b[^,;.]*$"
+)
+_LATELY = re.compile(
+    r"^[^,;.]{0,40}\b(?:last (?:time|month|week|year|run|quarter)|yesterday|already|so far|in the past)\b"
 )
 _PRICE = re.compile(
     r"\b(?:price[sd]?|salary|salaries|income|revenue|sales|worth|sold|houses?|loans?|amounts?|fares?|earn\w*|mae|rmse|error|purchase\w*|fine|invoice|off by|premium)\b"
@@ -253,7 +256,7 @@ def _size_role(
 def _money_role(before: str, after: str) -> str | None:
     """Read money as the cap for the language model only where it is named, or a limit stands on its own."""
     words = f"{before[-60:]} | {after[:40]}"
-    if _LONG_AGO.search(before):
+    if _LONG_AGO.search(before) or _LATELY.match(after):
         return None
     if _LLM.search(words):
         return "constraints.llm_cost_usd"

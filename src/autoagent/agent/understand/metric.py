@@ -63,7 +63,7 @@ _NAMES = [(name, phrase(words)) for name, words in METRIC_WORDS.items()]
 _AT = (
     ("ndcg", re.compile(r"\bndcg(?:\s?(?:@|at)\s?(\d+))?(?!\w)")),
     ("map", re.compile(r"\bm(?:ean )?ap(?:\s?(?:@|at)\s?(?:iou\s?(?:=|of)?\s?)?(\.\d+|\d+(?:\.\d+)?(?::\d?\.\d+)?))?(?!\w)|\bmean average precision(?:\s?(?:@|at)\s?(?:iou\s?(?:=|of)?\s?)?(\d*\.?\d+))?")),
-    ("map", re.compile(r"\b(?:box |mask )?m?ap\s?(?:@|at|over|from|for)?\s?(?:iou\s?)?\[?(0?\.\d+\s?(?::|to|-|\.\.)\s?0?\.\d+)\]?|\b(?:box |mask )ap\b|\bap\s?@\s?(0?\.\d+)")),
+    ("map", re.compile(r"\b(?:box |mask )?m?ap\s?(?:@|at|over|from|for)?\s?(?:iou\s?)?\[?(0?\.\d+\s?(?::|to|-|\.\.)\s?0?\.\d+)\]?|\baverage precision\s?(?:@|at|over|for)\s?iou\s?(?:=|of)?\s?(0?\.\d+(?:\s?(?::|to|-)\s?0?\.\d+)?)|\b(?:box |mask )ap\b|\bap\s?@\s?(0?\.\d+)")),
     ("pck", re.compile(r"\b(?:pck|percentage of correct key ?points)(?:(?:\s?(?:@|at)|,?\s(?:with|using)?\s?(?:an?\s)?(?:threshold|thr|tolerance|alpha|radius)(?:\sof|\s?=|:)?)\s?(\d*\.\d+))?(?!\w)")),
     ("precision", re.compile(r"\bprecision\s?(?:@|at)\s?(\d+)\b(?!\s?(?:%|percent))")),
     ("hit_rate", re.compile(r"\bhit rate\s?(?:@|at)\s?(\d+)\b")),
@@ -178,7 +178,7 @@ _PREFER_LATER = phrase(
     "judged by / judge by / scored by / optimi[sz]e(?: for)? / metric(?: is|:)? / measured by / evaluated by / evaluate(?:d)? (?:with|on|using)"
 )
 _QUANTILES = re.compile(
-    rf"(?P<q>(?<![\w.]){NUM}(?:th)?(?:\s*(?:,|and|,\s*and)\s*{NUM}(?:th)?)+)\s+(?:quantiles?|percentiles?)"
+    rf"(?P<q>(?<![\w.]){NUM}(?:th)?(?:\s*(?:,|and|,\s*and|/|;)\s*{NUM}(?:th)?)+)\s*(?:%|percent)?\s+(?:quantiles?|percentiles?)"
 )
 _QUANTILE_LIST = re.compile(
     rf"\b(?:quantiles?|percentiles?|pinball(?: loss)?|tau|levels?|alphas?)\b[^\d.;]{{0,30}}(?P<q>(?<![\w.])(?:p\s?)?{NUM}(?:th|%)?(?:\s*(?:,\s*and|,|and|/|;)\s*(?:p\s?)?{NUM}(?:th|%)?(?!\w))+)"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from autoagent.agent.understand.columns import find_mentions
-from autoagent.agent.understand.finding import Finding
+from autoagent.agent.understand.finding import Finding, Mention
 from autoagent.agent.understand.phrases import phrase
 from autoagent.agent.understand.sentence import Sentence
 
@@ -67,10 +67,10 @@ _OPTIONAL = re.compile(
     r"^\s*(?:models? )?(?:(?:is|are|would be) (?:also |perfectly )?(?:fine|ok|okay|optional|allowed|welcome|possible|acceptable|nice|great|the future|overkill|overrated|popular)|if (?:possible|you like|you want|it helps)|are not mandatory|is not mandatory|or (?:whatever|anything|something))"
 )
 _AFTER_ONLY = re.compile(
-    r"^\s*(?:models? )?(?:only|and only (?:them|that|those|it|this)|and nothing else|exclusively|or nothing|,?\s*nothing (?:else|more))(?!\w)|^\s*(?:models? )?(?:(?:will|would|should) do\b|suffices?\b|(?:is|are) (?:enough|sufficient)\b)|^\s*(?:models? )?(?:are|is) (?:the only|all (?:that|we))"
+    r"^\s*(?:models? )?(?:only|,?\s*no(?:thing)? more,? (?:and )?no(?:thing)? less|and only (?:them|that|those|it|this)|and nothing else|exclusively|or nothing|,?\s*nothing (?:else|more))(?!\w)|^\s*(?:models? )?(?:(?:will|would|should) do\b|suffices?\b|(?:is|are) (?:enough|sufficient)\b)|^\s*(?:models? )?(?:are|is) (?:the only|all (?:that|we))"
 )
 _ALONE = re.compile(
-    r"(?:^|[.;:!?]\s+)(?:a |an )?(?:\d+[\s-]+layers?[\s-]+)?(?:(?:deep|small|big|simple|explainable|interpretable|transparent|fast|tiny|plain|good|single|large|shallow)\s+)*$"
+    r"(?:^|[.;:!?]\s+)(?:a |an |1 |one )?(?:\d+[\s-]+layers?[\s-]+)?(?:(?:deep|small|big|simple|explainable|interpretable|transparent|fast|tiny|plain|good|single|large|shallow)\s+)*$"
 )
 _AFTER_MUST = re.compile(
     r"^\s*(?:models? )?(?:(?:is|are) (?:a must|required|mandatory|obligatory)|(?:must|has to|have to|should|needs to) be (?:among|included|part|used|in|there|tried|considered))"
@@ -82,6 +82,13 @@ _MONOTONE = re.compile(
     r"\bmonoton\w*\s*(?:constraint)?[\s:]*(?P<t1>increasing|decreasing|non-?decreasing|non-?increasing|up|down|rising|falling)?(?:\s+(?:in|with|for|on|w\.?r\.?t\.?))?(?:\s+the)?\s+"
     r"|\b(?P<not>must(?: not|n't)|never|cannot|can't|should(?: not|n't)|may not|can only|may only|must|should|has to|needs to|only)\s+(?:only\s+|ever\s+|always\s+)?(?P<t2>increase|decrease|rise|fall|go up|go down|grow|shrink|drop)s?\s+(?:with|as|when|in)(?:\s+(?:the|more|higher|larger|increasing))*\s+"
     r"|\b(?P<t3>increasing|decreasing|non-?decreasing|non-?increasing)\s+(?:in|with)(?:\s+the)?\s+"
+)
+_GROWS = re.compile(
+    r"\b(?:(?P<more>higher|more|larger|bigger|greater|increas\w+|rising|longer|older|a higher)|(?P<less>lower|less|smaller|fewer|shorter))\s+\"?$"
+)
+_PUSHES = re.compile(
+    r"\"?\s+(?:must|may|can|should|shall|will|has to|have to)\s+(?:(?P<never>never|not)|(?P<only>only|always))?\s*(?:ever\s+)?(?:be allowed to\s+)?"
+    r"(?:(?P<up>increase|raise|lift|push (?:\w+ ){0,3}up|drive (?:\w+ ){0,3}up|mean (?:a |an )?(?:higher|more|larger))|(?P<down>lower|reduce|decrease|push (?:\w+ ){0,3}down|drive (?:\w+ ){0,3}down|mean (?:a |an )?(?:lower|less|smaller)))\b"
 )
 _UP = ("increas", "ris", "up", "go up", "grow", "non-decreas", "nondecreas")
 _BITS = (
@@ -136,6 +143,7 @@ def read_bits(sentence: Sentence) -> Iterator[Finding]:
 def read_monotone(sentence: Sentence, names: Sequence[str] = ()) -> Iterator[Finding]:
     """Find which columns must push the prediction one way only."""
     mentions = {mention.start: mention for mention in find_mentions(sentence, names)} if names else {}
+    yield from _pushed(sentence, list(mentions.values()))
     for match in sentence.find(_MONOTONE):
         trend = match["t1"] or match["t2"] or match["t3"]
         known = mentions.get(match.end()) or mentions.get(match.end() + 1)
@@ -149,6 +157,24 @@ def read_monotone(sentence: Sentence, names: Sequence[str] = ()) -> Iterator[Fin
         if re.search(r"not|n't|never|cannot", match["not"] or ""):
             up = not up
         yield Finding(f"model.monotone.{column}", "increasing" if up else "decreasing", match.start(), end)
+
+
+def _pushed(sentence: Sentence, mentions: Sequence[Mention]) -> Iterator[Finding]:
+    """Find which way a column may push: "higher stress must never lower it", "dose may only push it up"."""
+    for mention in mentions:
+        grows = _GROWS.search(sentence.before(mention.start))
+        pushes = _PUSHES.match(sentence.clean[mention.end :])
+        if pushes is None or (grows is None and not pushes["only"]):
+            continue
+        up = pushes["up"] is not None
+        up = not up if pushes["never"] else up
+        up = not up if grows and grows["less"] else up
+        yield Finding(
+            f"model.monotone.{mention.name}",
+            "increasing" if up else "decreasing",
+            mention.start,
+            mention.end + pushes.end(),
+        )
 
 
 def _mentions(sentence: Sentence) -> list[tuple[str, int, int]]:

@@ -19,10 +19,12 @@ _LIST_BEGINS = tuple(
         r"\b(?:rout(?:e|es|ed|ing)|assign\w*|dispatch\w*)\b[^.;:]{0,40}?\bto\s+(?:the\s+)?",
         r"\b(?:tell(?:s|ing)?(?: me)? apart|distinguish(?:es|ing)?(?: between)?|discriminat\w+ (?:between)?|differentiat\w+(?: between)?|tell the difference between|difference between|choos\w+ between|decid\w+ between|separat(?:e|es|ing))\s+(?:the\s+)?(?:images|pictures|photos)?(?:\s*of\s+)?",
         r"\btell(?:s|ing)?\s+(?=[^.;]{2,60}\sapart\b)(?:me\s+)?",
+        r"\bwhich (?:1 |one )?of (?:the following|these|those)[^.;:]{0,60}:\s*",
         rf"\b{_GROUPS}\s*(?:are|is|were|=|:|\(|-|namely|called)\s*:?\s*",
         rf"\b{_SORTS}\b[^.;:]{{0,60}}\b(?:by|for)\s+(?:its\s+|their\s+|the\s+)?\w+\s*:\s*",
         r"\b(?:as|is|be|of|into|for)\s+(?:1|one) of\s+(?!the\b)",
         rf"\b{_SAYS}\b[^.;:]{{0,60}}?\b(?:as|is|are|be)\s+(?:an?\s+)?(?:either\s+)?",
+        r"\bis (?:it|this|that|the \w+(?: \w+)?)\s+(?:an? )?",
         rf"\b(?:{_SORTS}|{_SAYS})\b[^.;:]{{0,50}}?\b(?:kind|type|class|category|sort)s?\s+(?:of\s+)?",
         rf"\b{_SAYS}\b[^.;:]{{0,60}}?\bof\s+(?=\w+ \(\d\))",
     )
@@ -63,7 +65,7 @@ def named_classes(sentence: Sentence, *, names: Collection[str] = ()) -> Finding
             items = list(_items(text, cue.end())) or _letters(text, cue.end())
             if place < _PLAIN_LISTS and not _is_joined(text, items):
                 continue
-            loose = place >= len(_LIST_BEGINS) - 3
+            loose = place >= len(_LIST_BEGINS) - 4
             if loose and not _is_firm(text, items):
                 continue
             words = [sentence.clean[start:end] for start, end in items]

@@ -25,6 +25,7 @@ from autoagent.agent.understand.split import names_a_horizon, read_horizon, read
 from autoagent.agent.understand.task import classifies, fits_metric, read_task, task_of_metric
 
 _CALLS = re.compile(r"\b(?:latency|inference|prediction|per (?:row|call|request|sample|reading)|respon\w+|answers?)\b")
+_SOON_S = 30  # too short to train anything, and just right to be warned
 MAX_CHARACTERS = 20_000  # a request is a sentence or a page, not a book; the rest is left unread and said
 
 
@@ -159,6 +160,8 @@ def _ahead(task: list[Finding], sentence: Sentence, evidence: DataEvidence) -> l
     """Infer a forecast where a time ahead is named, the table holds dates, and no word states another task."""
     span = names_a_horizon(sentence)
     stated = bool(task) and not task[0].reason
+    if span and stated and task[0].value == "quantile_regression" and any(c.is_date for c in evidence.columns):
+        return [replace(task[0], value="quantile_forecasting")]
     if span is None or stated or not any(column.is_date for column in evidence.columns):
         return task
     return [Finding("task_type", "forecasting", *span, "a time ahead is named and the table holds dates")]
@@ -197,6 +200,8 @@ def _forecasts(task: list[Finding]) -> bool:
 
 def _delay(found: Finding) -> Finding:
     """Take the time to answer as the time to notice, where odd behaviour is to be noticed."""
+    if found.key == "constraints.train_time_s" and isinstance(found.value, float | int) and found.value <= _SOON_S:
+        return replace(found, key="constraints.detection_delay_ms", value=found.value * 1000)
     return replace(found, key="constraints.detection_delay_ms") if found.key == "constraints.latency_ms" else found
 
 

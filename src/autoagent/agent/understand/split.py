@@ -10,14 +10,14 @@ from autoagent.agent.understand.finding import Finding
 from autoagent.agent.understand.numbers import NUM, tidy
 from autoagent.agent.understand.sentence import Sentence
 
-_UNIT = r"(?:hours?|days?|weeks?|months?|quarters?|years?|minutes?)"
+_UNIT = r"(?:hours?|hrs?|h|days?|weeks?|months?|quarters?|years?|minutes?)"
 _KINDS = tuple(
     (kind, re.compile(words))
     for kind, words in (
         ("rolling_origin", r"\brolling[\s-](?:origin|window|forecast)\w*|\bback[\s-]?test\w*|\bwalk[\s-]forward\b|\bexpanding window\b"),
         ("group", r"\bgroup(?:ed)?[\s-](?:(?:k|\d+)-?[\s-]?fold|split|wise|cv|cross)\b|\bkeep(?:ing)? (?:the )?groups (?:apart|together|separate|intact)\b|\bgroup(?:ed)? by\b.{0,30}\bsplit|\bsplit (?:it |them |the data )?by (?:the )?(?!time|date|year|month|chron)(?=\w+(?:_id\b| id\b))"),
         ("group", r"\bstraddl\w+|\b(?:in|on) both (?:parts|sides|sets|halves)\b|\bon (?:the same|1|one) side\b|\bacross the split\b|\bin both (?:the )?train\w* and"),
-        ("time", r"\btrain\w*\b[^.;]{0,40}?\b(?:before|until|up to|through|till)\b[^.;]{0,60}\b(?:test|check|evaluat|validat|measur|score)\w*\b[^.;]{0,40}\b(?:after(?:wards)?|later|since|from then|on the rest|\d{4}|what (?:came|comes|follows))\b|\b(?:time[\s-](?:based|ordered|aware)?[\s-]?split\w*|chronological\w*|temporal (?:split|order|validation)|split (?:it |the data )?(?:by|in|on|along) (?:time|date|year)|time[\s-](?:based|ordered) (?:validation|test|hold-?out)|in time order|(?:test\w*|hold-?out|validation)\b(?: (?:set|part|rows|data|period))?[^.;]{0,30}\b(?:later|newer|more recent|younger)\b[^.;]{0,20}\b(?:than|in time)|train\w* on (?:the )?(?:past|older|earlier|first \d* ?(?:years?|months?|weeks?))|train on everything before|test on the (?:most recent|latest|newest)|never (?:train|look) (?:on|at|into) the future|respect(?:ing)? time|past to future)\b"),
+        ("time", r"\btrain\w*\b[^.;]{0,40}?\b(?:before|until|up to|through|till)\b[^.;]{0,60}\b(?:test|check|evaluat|validat|measur|score)\w*\b[^.;]{0,40}\b(?:after(?:wards)?|later|since|from then|on the rest|\d{4}|what (?:came|comes|follows))\b|\b(?:time[\s-](?:based|ordered|aware)?[\s-]?split\w*|chronological\w*|temporal (?:split|order|validation)|split (?:it |the data )?(?:by|in|on|along) (?:time|date|year)|time[\s-](?:based|ordered) (?:validation|test|hold-?out)|in time order|(?:before|until|up to|through) (?:the end of )?\d{4}\b[^.;]{0,20}\btrain\w*|(?:test\w*|hold-?out|validation)\b(?: (?:set|part|rows|data|period))?[^.;]{0,30}\b(?:later|newer|more recent|younger)\b[^.;]{0,20}\b(?:than|in time)|train\w* on (?:the )?(?:past|older|earlier|first \d* ?(?:years?|months?|weeks?))|train on everything before|test on the (?:most recent|latest|newest)|never (?:train|look) (?:on|at|into) the future|respect(?:ing)? time|past to future)\b"),
         ("stratified", r"\bstratif\w+\b"),
         ("kfold", r"\b(?:\d+[\s-]?fold|k-?fold|cross[\s-]?validat\w+|cv (?:with|using|of|on|in) \d+|cv\s*[=:]\s*\d+|folds?\s*[=:]?\s*\d+|leave[\s-]one[\s-]out)\b"),
         ("random", r"\brandom(?:ly)?[\s-](?:split|hold-?out|train|test|sample[d]? test|divided?|shuffl\w+)|\bsplit (?:it |the data )?(?:at )?random(?:ly)?\b|\bshuffled? split\b"),
@@ -139,7 +139,8 @@ def read_horizon(sentence: Sentence) -> Iterator[Finding]:
         unit = match[2] or match[4] or match[6] or match[8] or match[10] or match[11] or "day"
         yield Finding("horizon.steps", int(float(number)), *match.span())
         if unit and not unit.startswith(("step", "period", "time", "point")):
-            yield Finding("horizon.freq", unit.removesuffix("s"), *match.span())
+            unit = {"h": "hour", "hr": "hour"}.get(unit.removesuffix("s"), unit.removesuffix("s"))
+            yield Finding("horizon.freq", unit, *match.span())
     elif setting := _STEPS_SET.search(sentence.clean):
         yield Finding("horizon.steps", int(setting[1]), *setting.span())
     context = _CONTEXT.search(sentence.clean) or _CONTEXT_SET.search(sentence.clean)

@@ -150,6 +150,8 @@ _NOUN = r"(?:column|field|variable|target|label)"
 _KNOWN: tuple[tuple[str, str], ...] = (
     (rf"(?<!\w){PREDICT}{ARTICLES}", r""),
     (rf"\b(?:{_NOUN}s?(?: {_NOUN})?|answer|truth|outcome)(?:\s+(?:is|are|named|called|in|the|lives|sits|stands|found|stored|under|comes|from))*\s*[:=]?\s*\"?", r""),
+    (r"\bpredicted\s+(?:the\s+)?\"?", r""),
+    (r"\bboth\s+(?:the\s+)?\"?", r"\"?\s+and\b"),
     (r"", rf"\"?\s*(?:\w+\s+)?(?:column|field)\b|\"?\s+(?:denotes|tells|says|indicates|marks|flags|shows|records|holds|gives)\s+(?:which|whether|if|what|the (?:answer|truth|outcome|result))\b|\"?\s+variable\b(?! importance)|\"?\s+(?:is|as|be|should be)\s+(?:the|our|my)\s+(?:{_NOUN}|response|outcome|dependent|(?:thing|one|quantity|number|value|figure) (?:to (?:predict|forecast|estimate)|of interest|we|i|that))"),
     (rf"(?<!\w){PREDICT}(?:\s+(?!{_STOP}\b)[\w'-]+){{1,6}}\s+[\"(]?", r""),
     (r"\b(?:quantiles?|percentiles?|p\d\d|median|mean|average|expected value|distribution|value) (?:of|for)\s+(?:the\s+|our\s+)?\"?", r""),
@@ -174,9 +176,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 _KNOWN_PATTERNS = tuple((re.compile(rf"{before}\s*$"), re.compile(after)) for before, after in _KNOWN)
 _FIRM_PATTERNS = (
-    _KNOWN_PATTERNS[0],
-    _KNOWN_PATTERNS[1],
-    _KNOWN_PATTERNS[3],
+    *(pattern for pattern in _KNOWN_PATTERNS[:6] if not pattern[1].pattern),
     (re.compile(r"\s*$"), re.compile(r"\"?\s+(?:prediction|classification|detection|forecast\w*|model|classifier)\b")),
 )
 _PLACES = frozenset(
