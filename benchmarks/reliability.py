@@ -14,14 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 import autoagent
 from autoagent.agent.plan import Plan, arms_of
+from autoagent.agent.recorder import NullView
 from autoagent.agent.sitting import proposer_of
 from autoagent.runs.folder import RunFolder, list_runs
 from autoagent.runs.heartbeat import last_beat
@@ -214,6 +216,55 @@ def judge(folder: RunFolder, whole: list[Event], count: dict[str, float], alive_
     count["without a model after the resume"] += not (folder.model / "model.json").is_file()
 
 
+class At(NullView):
+    """Sends this process a signal, once or more, when so many events are on disk."""
+
+    def __init__(self, left: int, number: int, times: int) -> None:
+        self.left, self.number, self.times = left, number, times
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Count, and send."""
+        self.left -= 1
+        for _ in range(self.times if self.left == 0 else 0):
+            os.kill(os.getpid(), self.number)
+
+
+def events() -> None:
+    """Send each signal at each event of a run, resume what did not end by itself, and judge what came of it."""
+    with tempfile.TemporaryDirectory() as out:
+        if ended(forked(lambda: small(out))) != 0:
+            raise SystemExit("the run that nothing interrupts failed")
+        whole = read_events(list_runs(Path(out))[0].journal)
+    lines = ["| signal | events | ended by itself | nothing kept | resumed | whole, with a model | faults |"]
+    lines += ["|---|---|---|---|---|---|---|"]
+    for name, number, times in (("SIGKILL", 9, 1), ("SIGTERM", 15, 1), ("SIGTERM twice", 15, 2)):
+        found = [signalled(place, number, times, whole) for place in range(1, len(whole) + 1)]
+        faults = [f"at {whole[i].kind} ({i + 1})" for i, ending in enumerate(found) if ending == "fault"]
+        counts = [found.count(ending) for ending in ("ended", "nothing kept", "resumed")]
+        lines.append(
+            f"| {name} | {len(whole)} | {' | '.join(map(str, counts))} | {counts[0] + counts[2]} | "
+            f"{', '.join(faults) or 'none'} |"
+        )
+    write("Signals at every event", lines)
+
+
+def signalled(place: int, number: int, times: int, whole: list[Event]) -> str:
+    """Return how a run ended that got a signal at an event: by itself, resumed, with nothing kept, or with a fault."""
+    with tempfile.TemporaryDirectory() as out:
+        view = At(place, number, times)
+        ended(forked(lambda: autoagent.run("iris", SMALL, out=out, max_trials=4, workers=1, view=view)))
+        if not list_runs(Path(out)):
+            return "nothing kept" if number != signal.SIGKILL and not any(Path(out).iterdir()) else "fault"
+        folder = list_runs(Path(out))[0]
+        before = fold(read_events(folder.journal))
+        code = ended(forked(lambda: autoagent.resume(folder.root))) if before.ended is None else 0
+        after = read_events(folder.journal)
+        done = [event.data["trial"] for event in after if event.kind == "finished"]
+        well = code == 0 and len(done) == len(set(done)) >= len(before.finished) and fold(after).test is not None
+        well &= (folder.model / "model.json").is_file() and (number != signal.SIGKILL or same_record(after, whole))
+        return "fault" if not well else "resumed" if before.ended is None else "ended"
+
+
 def overhead(trials: int) -> None:
     """Measure the time between finished trials that is not the trial's, and the proposer alone."""
     with tempfile.TemporaryDirectory() as out:
@@ -290,7 +341,7 @@ def seconds_to_first(data: str) -> float:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("budget", "tiny", "kills", "overhead", "first"))
+    parser.add_argument("what", choices=("budget", "tiny", "kills", "events", "overhead", "first"))
     parser.add_argument("--seconds", type=int, nargs="+", default=[10, 20, 30])
     parser.add_argument("--number", type=int, default=30)
     parser.add_argument("--limit", type=float, default=360.0)
@@ -302,6 +353,7 @@ if __name__ == "__main__":
         "budget": lambda: budget(a.seconds),
         "tiny": lambda: tiny(a.seconds, a.number, a.limit),
         "kills": lambda: kills(a.number, a.limit, a.seed),
+        "events": events,
         "overhead": lambda: overhead(a.trials),
         "first": lambda: first(a.runs),
     }[a.what]()

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -35,7 +36,9 @@ COLUMNS = [
     "b\u202e rtl\u061c",
     "<script>alert(1)</script>",
     "[l](javascript:x) | **b** @me $x$",
+    "{{7*7}}{% x %} {0.__class__} %s%n ${x} [bold]x[/bold]",
 ]
+FORMATS = COLUMNS[-1]
 TAGS = "".join(chr(0xE0000 + ord(char)) for char in "obey")  # invisible letters
 REQUEST = f"predict {TARGET}, accuracy, use only knn models\x1b[2J"
 ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
@@ -50,6 +53,7 @@ def table() -> pd.DataFrame:
         rng.integers(0, 5, 120),
         rng.normal(size=120),
         rng.choice(["u\x1b[31m", TAGS, "=1+1"], 120),
+        rng.choice(["{{7*7}}", "%s%s%n"], 120),
     ]
     frame = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
     frame[TARGET] = np.where(x + 0.3 * rng.normal(size=120) > 0, FORMULA, TURNED)
@@ -171,7 +175,9 @@ def test_the_delivered_script_sends_nothing_of_theirs_either(
     assert "begins like a formula" in harmless(shown.err)
     (hostile[0] / "wrong.csv").write_text("a\x1b[2J\n1\n")
     assert inference.main([str(hostile[0] / "wrong.csv"), "--model", str(model)]) == 2
-    assert "missing columns" in harmless(capsys.readouterr().err)
+    shown_errors = harmless(capsys.readouterr().err)
+    assert "missing columns" in shown_errors
+    assert repr(FORMATS) in shown_errors
 
 
 @pytest.mark.parametrize(
@@ -195,6 +201,7 @@ def test_the_model_card_shows_names_and_nothing_in_it_acts(hostile: tuple[Path, 
     text = harmless(card.read_text(encoding="utf-8"))
     assert "| size\\\\u001b\\]0;owned\\\\u0007 | numeric |" in text
     assert "&lt;script&gt;" in text
+    assert f"| {inert(FORMATS)} |" in text
     assert not re.search(r"<[A-Za-z!/]", text)
     assert "[l](" not in text
     assert all(line.count("|") - line.count("\\|") in (0, 4, 5) for line in text.splitlines())
@@ -234,6 +241,7 @@ def test_the_report_holds_no_tag_or_handler_of_theirs(hostile: tuple[Path, dict[
     assert [value for _, a in page.found for value in a.values() if str(value).startswith("javascript:")] == []
     harmless(text)
     assert "could not be drawn" not in text
+    assert escape(FORMATS) in text
 
 
 def test_no_character_that_cannot_be_seen_is_left_in_one_line() -> None:
@@ -249,6 +257,12 @@ def test_a_request_that_is_no_text_is_refused_before_there_is_a_folder(
         autoagent.run("iris", "predict \udc9b", out=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
     assert "no UTF-8 text" in at_a_terminal(["parse", "predict \udc9b"], monkeypatch, capsys)
+
+
+def test_a_request_without_end_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="100000 characters; allowed: 20000"):
+        autoagent.run("iris", "1,000" * 20_000, out=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_file_that_cannot_be_written_is_said_in_one_line(

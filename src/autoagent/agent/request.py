@@ -41,7 +41,7 @@ def read_request(
 
     Raises:
         DataError: the data cannot be read.
-        RequestError: the text is no Unicode.
+        RequestError: the text is too long, or no Unicode.
     """
     check_request(text)
     table = None if data is None else read_table(data, _wanted(text, data))

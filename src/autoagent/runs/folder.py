@@ -17,6 +17,8 @@ from autoagent.errors import RequestError, RunFolderError
 from autoagent.runs.disk import explained
 from autoagent.runs.versions import upgrade
 
+_LONGEST_REQUEST = 20_000  # characters: some pages; reading it takes a second at most
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -137,11 +139,13 @@ class RunFolder:
 
 
 def check_request(text: str) -> None:
-    """Refuse a request that is no Unicode text, such as bytes of another encoding that a shell handed on.
+    """Refuse a request that is too long, or no Unicode text, such as bytes of another encoding from a shell.
 
     Raises:
-        RequestError: it says which character.
+        RequestError: it says how long it may be, or which character it is.
     """
+    if len(text) > _LONGEST_REQUEST:
+        raise RequestError(f"the request has {len(text)} characters; allowed: {_LONGEST_REQUEST}; say it shorter")
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -153,7 +157,7 @@ def create_run(out: Path, request: str, *, today: date | None = None, token: str
     """Make a new, empty run folder ``<date>-<slug>-<hex>`` under ``out``.
 
     Raises:
-        RequestError: the request is no Unicode text.
+        RequestError: the request is too long, or no Unicode text.
         RunFolderError: ``out`` cannot be written.
     """
     check_request(request)
