@@ -1,4 +1,4 @@
-"""Read boxes and joints beside images, of COCO files or in YOLO's form, into a table of paths and cells."""
+"""Read boxes and joints beside images, of COCO, YOLO or VOC files, into a table of paths and cells."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from autoagent.data.images.coco_joints import joints_of_files
 from autoagent.data.images.folders import Found
 from autoagent.data.images.label_cells import MOST_OBJECTS, Box, Kind, Labels, boxes_cell
 from autoagent.data.images.source import COLUMN, ImageFacts
+from autoagent.data.images.voc import find_voc
 from autoagent.data.images.yolo import find_yolo
 from autoagent.errors import DataError
 
@@ -53,20 +54,22 @@ class LabelledImages:
 
 
 def find_labels(root: Path, found: Found, kind: Kind | None = None) -> LabelledImages | None:
-    """Return the images of a folder that have boxes or joints: of a COCO file, else in YOLO's form; None without.
+    """Return the images of a folder that have boxes or joints, of a COCO file, else of YOLO's or VOC's; None without.
 
     Several COCO files, for example one for each split, are read as one where they name the same categories.
 
     Raises:
-        DataError: as ``read_coco`` and ``find_yolo``; or there are files of different categories.
+        DataError: as ``read_coco``, ``find_yolo`` and ``find_voc``; or there are files of different categories.
     """
     files = [name for name in found.others if name.lower().endswith(".json") and looks_like_coco(root / name)]
     if files:
         return read_coco([root / name for name in files], root, found, kind)
-    if kind == "keypoints" or (lines := find_yolo(root, found)) is None:
+    beside = None if kind == "keypoints" else find_yolo(root, found) or find_voc(root, found)
+    if beside is None:
         return None
-    cells, labels, told = _boxes(lines[0], lines[1])
-    return _table(cells, labels, lines[1], [*found.notes, *lines[2], *told])
+    file, images, notes = beside
+    cells, labels, told = _boxes(file, images)
+    return _table(cells, labels, images, [*found.notes, *notes, *told])
 
 
 def read_coco(files: Sequence[Path], root: Path, found: Found, kind: Kind | None = None) -> LabelledImages:

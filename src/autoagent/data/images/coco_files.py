@@ -153,7 +153,7 @@ def pictures_of(files: Sequence[CocoFile], found: Found, root: Path) -> tuple[li
     pictures = list[Picture]()
     for cell, fact in facts.items():
         file, one = wanted[cell]
-        size = _size_of(one, fact)
+        size = size_of(one, fact)
         if size is None:
             shown = f"{cell}: {one['width']}x{one['height']}, it has {fact.width}x{fact.height}"
             bad.add("images have another shape than the file says (turned or cut after they were labelled)", shown)
@@ -241,7 +241,7 @@ def _by_image(file: CocoFile) -> tuple[dict[Any, list[dict[str, Any]]], list[str
     return found, strange.told()
 
 
-def _size_of(one: Mapping[str, Any], facts: ImageFacts) -> tuple[float, float] | None:
+def size_of(one: Mapping[str, Any], facts: ImageFacts) -> tuple[float, float] | None:
     """Return the width and height that an image's labels are in; None where they have another shape than it has."""
     said = number_list([one.get("width"), one.get("height")], 2)
     if said is None or min(said) <= 0:
