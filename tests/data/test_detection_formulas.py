@@ -14,6 +14,8 @@ from autoagent.data.detection_formulas import (
     class_average_precisions,
     map_50,
     mean_average_precision,
+    operating_point,
+    overlaps,
 )
 from autoagent.data.interval import bootstrap_interval, paired_gain
 from autoagent.data.metrics import raw
@@ -187,6 +189,38 @@ def test_classes_have_their_own_precision_and_their_mean_is_the_metric() -> None
         by_images("map_50", truth, said)(np.arange(12))
     )
     assert all((np.diff(values) <= 1e-12).all() for values in each.values())  # a higher threshold is harder
+
+
+@pytest.mark.parametrize("levels", [0, 4])
+def test_the_operating_point_has_the_best_f1_of_all_cuts(levels: int) -> None:
+    truth, said = drawn(8, n=10, levels=levels, crowds=0.0)
+    cuts = []
+    for score in np.unique(said[:, :, 1][said[:, :, 0] >= 0]):
+        kept = np.where(said[:, :, 1:2] >= score, said, -1)
+        right = shown = 0
+        for objects, boxes in zip(truth.astype(float), kept.astype(float), strict=True):
+            taken: set[int] = set()
+            boxes = boxes[boxes[:, 0] >= 0]
+            shown += len(boxes)
+            for box in boxes[np.argsort(-boxes[:, 1], kind="stable")]:
+                near = overlaps(box[None, 2:], objects[:, 1:5], np.zeros(len(objects), bool))[0]
+                able = [i for i in range(len(objects)) if objects[i, 0] == box[0] and near[i] >= 0.5 and i not in taken]
+                if able:
+                    taken.add(max(able, key=lambda i: (near[i], i)))
+            right += len(taken)
+        total = int((truth[:, :, 0] >= 0).sum())
+        cuts.append((2 * right / (shown + total), float(score), right / shown, right / total))
+    best = max(cuts)
+    found = operating_point(truth, said)
+    assert 2 / (1 / found.precision + 1 / found.recall) == pytest.approx(best[0])
+    assert (found.score, found.precision, found.recall) in [pytest.approx(cut[1:]) for cut in cuts if cut[0] == best[0]]
+
+
+def test_there_is_no_operating_point_where_nothing_is_found() -> None:
+    truth, said = drawn(8)
+    nothing = operating_point(truth, np.full_like(said, -1))
+    assert (nothing.score, nothing.precision, nothing.recall) == (1.0, 0.0, 0.0)
+    assert operating_point(truth[:, :0], said).recall == 0.0
 
 
 def test_the_evaluator_knows_the_metrics_and_refuses_what_does_not_fit() -> None:

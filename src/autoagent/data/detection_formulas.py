@@ -35,12 +35,14 @@ class Matches:
 
     Attributes:
         image: ``(d,)`` the image of each.
+        scores: ``(d,)`` how sure each is.
         hits: ``(T, d)`` it took an object.
         ignored: ``(T, d)`` it took an ignored object, and counts nowhere.
         wanted: ``(n,)`` objects of each image that are not ignored.
     """
 
     image: NDArray[np.int64]
+    scores: Array
     hits: NDArray[np.bool_]
     ignored: NDArray[np.bool_]
     wanted: NDArray[np.int64]
@@ -85,13 +87,50 @@ def class_average_precisions(truth: Boxes, prediction: Boxes) -> dict[int, Array
     return {c: average_precisions(one, ones) for c, one in found.items() if one.wanted.any()}
 
 
+@dataclass(frozen=True)
+class OperatingPoint:
+    """Where to cut a detector's boxes.
+
+    Attributes:
+        score: boxes that are at least so sure are to be acted on.
+        precision: share of them that take an object.
+        recall: share of the objects that are taken.
+    """
+
+    score: float
+    precision: float
+    recall: float
+
+
+def operating_point(truth: Boxes, prediction: Boxes) -> OperatingPoint:
+    """Return the score from which on boxes have the best F1 at an IoU of 0.50, all classes pooled.
+
+    Arguments and errors as ``mean_average_precision``. The score is 1 where no box takes an object.
+    """
+    found = list(match_classes(truth, prediction, THRESHOLDS[:1]).values())
+    total = max(sum(int(one.wanted.sum()) for one in found), 1)
+    scores = np.concatenate([np.zeros(0), *(one.scores for one in found)])
+    hits, ignored = (
+        np.concatenate([np.zeros(0, dtype=np.bool_), *(getattr(one, name)[0] for one in found)])
+        for name in ("hits", "ignored")
+    )
+    order = np.argsort(-scores, kind="stable")
+    right, seen = np.cumsum(hits[order]), np.cumsum(~ignored[order])
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, len(order) > 0))  # boxes alike are taken together
+    if not hits.any():
+        return OperatingPoint(1.0, 0.0, 0.0)
+    best = ends[(2 * right[ends] / (seen[ends] + total)).argmax()]
+    return OperatingPoint(float(scores[order][best]), float(right[best] / seen[best]), float(right[best] / total))
+
+
 def match_classes(truth: Boxes, prediction: Boxes, thresholds: Array) -> dict[int, Matches]:
-    """Match the detections of each class of the truth with its objects; arguments as ``mean_average_precision``."""
+    """Match the detections of each class with its objects; arguments as ``mean_average_precision``."""
     if truth.ndim != 3 or prediction.ndim != 3 or truth.shape[2] != 6 or prediction.shape[2] != 6:
         raise ValueError(f"boxes of shapes {truth.shape} and {prediction.shape}; both are (n, places, 6)")
     if len(truth) != len(prediction):
         raise ValueError(f"{len(truth)} images of truth and {len(prediction)} of predictions")
-    classes = np.unique(truth[:, :, 0][truth[:, :, 0] >= 0]).astype(np.int64)
+    codes = np.concatenate([truth[:, :, 0].ravel(), prediction[:, :, 0].ravel()])
+    classes = np.unique(codes[codes >= 0]).astype(np.int64)
     return {int(c): _match_class(c, truth, prediction, thresholds) for c in classes}
 
 
@@ -123,11 +162,12 @@ def joined(
     """
     if not parts:
         nothing = np.zeros((num, 0), dtype=np.bool_)
-        return Matches(np.zeros(0, dtype=np.int64), nothing, nothing, wanted)
+        return Matches(np.zeros(0, dtype=np.int64), np.zeros(0), nothing, nothing, wanted)
     image = np.concatenate([np.full(len(scores), place, dtype=np.int64) for place, scores, _, _ in parts])
-    order = np.argsort(-np.concatenate([scores for _, scores, _, _ in parts]), kind="stable")
+    scores = np.concatenate([scores for _, scores, _, _ in parts])
+    order = np.argsort(-scores, kind="stable")
     hits, ignored = (np.concatenate([part[at] for part in parts], axis=1)[:, order] for at in (2, 3))
-    return Matches(image[order], hits, ignored, wanted)
+    return Matches(image[order], scores[order], hits, ignored, wanted)
 
 
 def overlaps(said: Array, true: Array, crowd: NDArray[np.bool_]) -> Array:
