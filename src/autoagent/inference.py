@@ -1012,7 +1012,10 @@ def _open_session(path: Path, threads: int) -> Any:  # noqa: ANN401 - onnxruntim
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # a foreign parser of a foreign file raises what it likes
+        raise InputError(f"{str(path)!r} cannot be opened: {_reason(error)}; {_COPY_AGAIN}") from error
 
 
 def _run(session: Any, X: Matrix) -> Array:  # noqa: ANN401 - onnxruntime has no types

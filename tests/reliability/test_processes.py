@@ -82,6 +82,30 @@ def test_a_run_that_was_moved_and_one_that_was_copied_come_to_the_same(killed: R
     assert not Path(home).exists()
 
 
+class Copies(NullView):
+    """Copies the run's folder at some of its events, while it is at work."""
+
+    def __init__(self, out: Path, to: Path, *at: int) -> None:
+        self.out, self.to, self.at, self.count = out, to, at, 0
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        self.count += 1
+        if self.count in self.at:
+            shutil.copytree(list_runs(self.out)[0].root, self.to / f"at-{self.count}")
+
+
+def test_copies_that_were_made_while_a_run_worked_come_to_the_same(tmp_path: Path) -> None:
+    view = Copies(tmp_path / "runs", tmp_path, 6, 14)  # a trial under way; the model delivered and not tested
+    result = autoagent.run("iris", REQUEST, out=tmp_path / "runs", max_trials=4, workers=1, view=view)
+    for number in (6, 14):
+        copy = RunFolder(tmp_path / f"at-{number}")
+        before = state_of(copy)
+        assert before.ended is None
+        autoagent.resume(copy.root)
+        check_whole(copy, before)
+        assert same_record(read_events(copy.journal), read_events(result.folder.journal))
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_run_killed_at_a_random_instant_goes_on(tmp_path: Path, seed: int) -> None:
     process = subprocess.Popen([sys.executable, str(SCRIPT), str(tmp_path)])

@@ -115,6 +115,22 @@ def test_a_folder_of_before_there_were_hashes_still_loads(folder: Path, delivere
     assert autoagent.load(folder).predict(frame).tolist() == Model.load(delivered[1]).predict(frame).tolist()
 
 
+@pytest.mark.parametrize("name", ["model.json", "schema.json", "m0/p0/recipe.json", "m0/p0/model.onnx"])
+@pytest.mark.parametrize("how", ["missing", "cut", "noise"])
+def test_a_damaged_folder_without_hashes_is_one_error_too(folder: Path, name: str, how: str) -> None:
+    (folder / SUMS).unlink()
+    facts = json.loads((folder / "model.json").read_text())
+    del facts["sums"]
+    (folder / "model.json").write_text(json.dumps(facts))
+    whole = (folder / name).read_bytes()
+    (folder / name).unlink()
+    if how != "missing":
+        (folder / name).write_bytes(whole[: len(whole) // 2] if how == "cut" else b"\xff\x00" * 50)
+    with pytest.raises(InputError, match="copy the folder again") as caught:
+        Model.load(folder)
+    assert name in str(caught.value)
+
+
 def test_files_of_other_names_are_left_alone(folder: Path) -> None:
     (folder / "MODEL_CARD.md").write_text("mine")
     (folder / "notes.txt").write_text("mine")
