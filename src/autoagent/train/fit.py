@@ -107,7 +107,7 @@ class _Progress:
     curves: list[list[float]] = field(default_factory=list)
     rungs: list[float] = field(default_factory=list)
     predict_s: float = 0.0
-    features_s: float = 0.0
+    features_cpu_s: float = 0.0
     texts_s: float = 0.0
 
 
@@ -176,9 +176,9 @@ def _fit_fold(
 ) -> None:
     number, train, valid = fold
     frame, y = table.frame, table.y
-    before = time.monotonic()
+    before = time.process_time()
     recipe, X, X_valid = _inputs(job, table, learner).fitted(train, valid)
-    progress.features_s += time.monotonic() - before
+    progress.features_cpu_s += time.process_time() - before
     with (job.out / "curve.jsonl").open("a", encoding="utf-8") as file:
         watch = Watch(file, number, RUNGS.get(job.family, ()), job.rung_floors)
         context = FitContext(
@@ -243,7 +243,7 @@ def _conclude(
         "fold_scores": progress.fold_scores,
         "score": pooled,
         "predict_s": progress.predict_s + progress.texts_s,
-        "features_s": progress.features_s,
+        "features_cpu_s": progress.features_cpu_s,
         "model_bytes": _save_parts(job.out / "parts", parts, job.data) if keep else 0,
         "saved": keep,
         "refit": refit,
