@@ -39,10 +39,11 @@ class Forecaster(Model):
         super().__init__(folder, threads=threads)
         try:
             self.framing = Framing.from_json(self.facts["framing"])
-        except WindowError as error:
-            raise InputError(str(error)) from error
-        self.quantiles: list[float] = self.facts["intervals"]["quantiles"]
-        self._offsets = np.array(self.facts["intervals"]["offsets"], dtype=np.float64)  # (quantiles, steps)
+            self.quantiles: list[float] = self.facts["intervals"]["quantiles"]
+            offsets = np.array(self.facts["intervals"]["offsets"], dtype=np.float64)
+        except (WindowError, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{str(folder)!r} holds no whole forecaster: {error}") from error
+        self._offsets = offsets  # (quantiles, steps)
         self._history = folder / HISTORY
 
     def history(self) -> pd.DataFrame:

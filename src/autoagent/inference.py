@@ -787,13 +787,21 @@ class Model:
         if self.facts.get("sums") and not summed:
             raise InputError(f"{str(folder / SUMS)!r} is missing, so the model cannot be checked; {_COPY_AGAIN}")
         self.schema: dict[str, Any] = _read_json(folder / "schema.json")
-        self.classes_ = _classes(self.facts["classes"], self.facts["class_kind"])
         self._recipes: dict[str, Recipe] = {}
         self._folder, self._threads = folder, threads
-        self._members = [
-            (float(member["weight"]), [self._part(folder, name, threads) for name in member["parts"]])
-            for member in self.facts["members"]
-        ]
+        try:
+            self.classes_ = _classes(self.facts["classes"], self.facts["class_kind"])
+            self._members = [
+                (float(member["weight"]), [self._part(folder, name, threads) for name in member["parts"]])
+                for member in self.facts["members"]
+            ]
+            if not self._members:
+                raise ValueError("it has no members")
+        except InputError:
+            raise
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise InputError(f"{str(folder)!r} holds no whole model ({what}); {_COPY_AGAIN}") from error
 
     @classmethod
     def load(cls, folder: str | Path, *, threads: int = 1) -> Self:
@@ -806,6 +814,8 @@ class Model:
 
     def _part(self, folder: Path, name: str, threads: int) -> tuple[str, Any]:
         shared = self.facts.get("recipes", {}).get(name, name)
+        if any(Path(one).is_absolute() or ".." in Path(one).parts for one in (name, shared)):
+            raise InputError(f"the model names parts outside of its folder: {name!r}; {_COPY_AGAIN}")
         if shared not in self._recipes:
             self._recipes[shared] = Recipe(_read_json(folder / shared / "recipe.json"))
         return shared, _open_session(folder / name / "model.onnx", threads)

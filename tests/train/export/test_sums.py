@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,20 @@ def test_a_damaged_folder_without_hashes_is_one_error_too(folder: Path, name: st
     with pytest.raises(InputError, match="copy the folder again") as caught:
         Model.load(folder)
     assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["format", "classes", "class_kind", "members", "recipes"])
+@pytest.mark.parametrize(
+    "value", [None, [], {}, "x", -1, ["../x"], {"a": 1}, [[]], [{"weight": 1, "parts": ["../m0/p0"]}]]
+)
+def test_a_model_that_says_nonsense_is_refused_or_read_and_nothing_else(folder: Path, key: str, value: object) -> None:
+    (folder / SUMS).unlink()
+    facts = json.loads((folder / "model.json").read_text())
+    del facts["sums"]
+    (folder / "model.json").write_text(json.dumps({**facts, key: value}))
+    readable = suppress(InputError)  # a value that means something, such as classes of no name, is read
+    with pytest.raises(InputError, match="copy the folder again") if key == "members" else readable:
+        Model.load(folder)
 
 
 def test_files_of_other_names_are_left_alone(folder: Path) -> None:
