@@ -206,6 +206,7 @@ class Search:
             "least_share": 0.0 if trial.source in _NEVER_REFUSED else cards()[trial.family].growth.least,
             "slowness": self.reserve.slowness(),
             "deadline_s": self._deadline_s(trial.family),
+            "timed": limits.seconds is not None,
         }
 
     def _deadline_s(self, family: str) -> float:

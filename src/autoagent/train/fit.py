@@ -58,6 +58,8 @@ class Job(BaseModel):
         code: what a language model wrote for the training, by the name of its place.
         cache: folder of fitted columns that the trials of a run share; None fits them anew.
         deadline_s: seconds from the start of the job to return by.
+        timed: learners are told of it and shorten their work to fit; else it only says when the job is ended, and what
+            is fitted does not depend on the speed of the machine.
         slowness: wall seconds that one of processor time takes on this machine, for what follows the fits.
     """
 
@@ -85,6 +87,7 @@ class Job(BaseModel):
     cache: Path | None = None
     deadline_s: float | None = None
     slowness: float = 1.0
+    timed: bool = True
 
 
 @dataclass
@@ -256,7 +259,7 @@ def _conclude(
 
 def _fits_again(job: Job, progress: _Progress, started: float) -> bool:
     """Say whether the time is enough for a fit on all rows; without it the folds' models are what there is."""
-    if job.deadline_s is None:
+    if job.deadline_s is None or not job.timed:
         return True
     used = time.monotonic() - started
     return used + _REFIT_MARGIN * used / len(progress.parts) < job.deadline_s
@@ -334,7 +337,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 def _fold_deadline(job: Job, started: float, folds_left: int) -> float | None:
     """Return an even share of the time that is left, with a reserve for what follows the fits."""
-    if job.deadline_s is None:
+    if job.deadline_s is None or not job.timed:
         return None
     now = time.monotonic()
     reserve = min(_RESERVE * job.deadline_s, _MAX_RESERVE_S * job.slowness)

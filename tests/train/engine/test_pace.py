@@ -92,3 +92,36 @@ def test_steps_of_any_speed_pass_the_end_by_less_than_the_slowest(costs: list[fl
     _run(pace, clock, lambda i: costs[i % len(costs)])
     assert clock() - 1000.0 <= seconds + max(costs)
     assert 0 < pace.progress <= 1
+
+
+def test_slow_first_steps_change_nothing_where_the_time_is_ample() -> None:
+    """A run without a clock must come to the same bits on a busy machine: steps load and wait there at first."""
+    ways = []
+    for first in (0.01, 4.0):
+        now = [0.0]
+        pace = Pace(lambda now=now: now[0], None, 200.0, 100, 0.0)
+        progress = []
+        for step in range(100):
+            share, took = pace.share(), first if step < 2 else 0.01
+            now[0] += took
+            pace.advance(share, took)
+            progress.append(pace.progress)
+        ways.append(progress)
+    assert ways[0] == ways[1]
+    assert ways[0][49] == pytest.approx(0.5)
+
+
+def test_a_speed_that_does_not_allow_all_steps_is_believed_soon() -> None:
+    now = [0.0]
+    pace = Pace(lambda: now[0], None, 10.0, 1000, 0.0)
+    for _ in range(4):
+        share = pace.share()
+        now[0] += 0.5
+        pace.advance(share, 0.5)
+    assert pace.steps_left() == 16
+    while not pace.done():
+        share = pace.share()
+        now[0] += 0.5
+        pace.advance(share, 0.5)
+    assert now[0] <= 10.0
+    assert pace.progress == pytest.approx(1.0)

@@ -11,6 +11,7 @@ Clock = Callable[[], float]
 _RECENT = 16
 _UNKNOWN = 1e-4  # what a step is worth before the speed is known
 _RELIABLE = 3  # steps; before that the fastest counts, because the first ones load and compile
+_SOON = 0.05  # of the time, after which a speed is believed that few steps tell
 
 
 @dataclass
@@ -19,7 +20,8 @@ class Pace:
 
     A step is worth ``(1 - progress) / n`` where ``n`` is how many steps are still to come, itself included: those that
     are asked for, or those that fit into the time at the present speed, whichever is less. So the progress reaches 1
-    with the last step, also when steps become slower or faster on the way.
+    with the last step, also when steps become slower or faster on the way. While the speed is hardly known, steps are
+    taken to fit: the slow first steps on a busy machine must not change a training that has time enough.
 
     Attributes:
         clock: seconds.
@@ -78,8 +80,17 @@ class Pace:
         step_s = self.step_s
         if left_s < step_s or left_s <= 0:
             return 0
+        if self.total is not None and not self._is_known(left_s):
+            return by_count
         pace = step_s + aside
         return min(by_count, max(left_s // pace, 1) if pace > 0 else math.inf)
+
+    def _is_known(self, left_s: float) -> bool:
+        """Say whether the speed is known well enough to plan by it, or too much of the time has passed to wait."""
+        if self.step >= _RECENT:
+            return True
+        used = self.elapsed_s
+        return self.step >= _RELIABLE and used > _SOON * (used + left_s)
 
     def share(self) -> float:
         """Return what the next step is worth; 0 when there is none to come."""
