@@ -63,7 +63,7 @@ _NAMES = [(name, phrase(words)) for name, words in METRIC_WORDS.items()]
 _AT = (
     ("ndcg", re.compile(r"\bndcg(?:\s?(?:@|at)\s?(\d+))?(?!\w)")),
     ("map", re.compile(r"\bm(?:ean )?ap(?:\s?(?:@|at)\s?(?:iou\s?(?:=|of)?\s?)?(\.\d+|\d+(?:\.\d+)?(?::\d?\.\d+)?))?(?!\w)|\bmean average precision(?:\s?(?:@|at)\s?(?:iou\s?(?:=|of)?\s?)?(\d*\.?\d+))?")),
-    ("map", re.compile(r"\b(?:box |mask )?m?ap\s?(?:@|at|over|from|for)?\s?(?:iou\s?)?\[?(0?\.\d+\s?(?::|to|-|\.\.)\s?0?\.\d+)\]?|\baverage precision\s?(?:@|at|over|for)\s?iou\s?(?:=|of)?\s?(0?\.\d+(?:\s?(?::|to|-)\s?0?\.\d+)?)|\b(?:box |mask )ap\b|\bap\s?@\s?(0?\.\d+)")),
+    ("map", re.compile(r"\b(?:box |mask )?m?ap\s?(?:@|at|over|from|for)?\s?(?:iou\s?)?\[?(0?\.\d+\s?(?::|to|-|\.\.)\s?0?\.\d+)\]?|\bmap_?(50|75)(?:\b|(?=-))|\baverage precision\s?(?:@|at|over|for)\s?iou\s?(?:=|of)?\s?(0?\.\d+(?:\s?(?::|to|-)\s?0?\.\d+)?)|\b(?:box |mask )ap\b|\bap\s?@\s?(0?\.\d+)")),
     ("pck", re.compile(r"\b(?:pck|percentage of correct key ?points)(?:(?:\s?(?:@|at)|,?\s(?:with|using)?\s?(?:an?\s)?(?:threshold|thr|tolerance|alpha|radius)(?:\sof|\s?=|:)?)\s?(\d*\.\d+))?(?!\w)")),
     ("precision", re.compile(r"\bprecision\s?(?:@|at)\s?(\d+)\b(?!\s?(?:%|percent))")),
     ("hit_rate", re.compile(r"\bhit rate\s?(?:@|at)\s?(\d+)\b")),
@@ -172,7 +172,7 @@ BOUNDED = (CLASS_METRICS - {"log_loss", "brier"}) | {
     "miou",
 }
 _AT_PRECISION = re.compile(
-    rf"recall (?:at|@) (?:a )?(?:fixed )?(?:precision\s?(?:of|=|>=|at least)?\s?)?(?P<n>{NUM})\s?(?P<p>%|percent)?(?:\s+precision)?|recall (?:at|@) (?:a )?(?:fixed )?precision (?:of |>= ?|= ?|at least )?(?P<n2>{NUM})\s?(?P<p2>%|percent)?|recall when precision is (?:at least )?(?P<n3>{NUM})\s?(?P<p3>%|percent)?"
+    rf"recall (?:at|@) (?:a )?(?:fixed )?(?:precision\s?(?:of|=|>=|at least)?\s?)?(?P<n>{NUM})\s?(?P<p>%|percent)?(?:\s+precision)?|recall (?:at|@) (?:a )?(?:fixed )?precision (?:of |>= ?|= ?|at least )?(?P<n2>{NUM})\s?(?P<p2>%|percent)?|(?:recall|sensitivity)\b[^.;\d]{{0,30}}\bprecision (?:is |stays |remains )?(?:at least |at |of |above |over |>=? ?)(?P<n4>{NUM})\s?(?P<p4>%|percent)|recall when precision is (?:at least )?(?P<n3>{NUM})\s?(?P<p3>%|percent)?"
 )
 _PREFER_LATER = phrase(
     "judged by / judge by / scored by / optimi[sz]e(?: for)? / metric(?: is|:)? / measured by / evaluated by / evaluate(?:d)? (?:with|on|using)"
@@ -259,8 +259,8 @@ def _recall_at_precision(sentence: Sentence) -> list[Finding]:
     match = _AT_PRECISION.search(sentence.clean)
     if not match or "precision" not in sentence.clean[match.start() : match.end() + 12]:
         return []
-    number = next(match[g] for g in ("n", "n2", "n3") if match[g])
-    share = any(match[g] for g in ("p", "p2", "p3"))
+    number = next(match[g] for g in ("n", "n2", "n3", "n4") if match[g])
+    share = any(match[g] for g in ("p", "p2", "p3", "p4"))
     value = float(number) / (100 if share or float(number) > 1 else 1)
     span = match.span()
     named = Finding("metric.name", "recall_at_precision", *span)

@@ -20,6 +20,7 @@ _LIST_BEGINS = tuple(
         r"\b(?:tell(?:s|ing)?(?: me)? apart|distinguish(?:es|ing)?(?: between)?|discriminat\w+ (?:between)?|differentiat\w+(?: between)?|tell the difference between|difference between|choos\w+ between|decid\w+ between|separat(?:e|es|ing))\s+(?:the\s+)?(?:images|pictures|photos)?(?:\s*of\s+)?",
         r"\btell(?:s|ing)?\s+(?=[^.;]{2,60}\sapart\b)(?:me\s+)?",
         r"\bwhich (?:1 |one )?of (?:the following|these|those)[^.;:]{0,60}:\s*",
+        rf"\b(?:{_GROUPS}|forms) of [\w-]+(?: [\w-]+)? (?:like|such as|namely)\s+",
         rf"\b{_GROUPS}\s*(?:are|is|were|=|:|\(|-|namely|called)\s*:?\s*",
         rf"\b{_SORTS}\b[^.;:]{{0,60}}\b(?:by|for)\s+(?:its\s+|their\s+|the\s+)?\w+\s*:\s*",
         r"\b(?:as|is|be|of|into|for)\s+(?:1|one) of\s+(?!the\b)",

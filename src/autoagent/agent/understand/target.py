@@ -177,6 +177,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
 _KNOWN_PATTERNS = tuple((re.compile(rf"{before}\s*$"), re.compile(after)) for before, after in _KNOWN)
 _FIRM_PATTERNS = (
     *(pattern for pattern in _KNOWN_PATTERNS[:6] if not pattern[1].pattern),
+    (re.compile(r"\b(?:who|which \w+) (?:will|would|might|could|is going to|are going to)\s+$"), re.compile("")),
     (re.compile(r"\s*$"), re.compile(r"\"?\s+(?:prediction|classification|detection|forecast\w*|model|classifier)\b")),
 )
 _PLACES = frozenset(

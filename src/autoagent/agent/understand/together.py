@@ -13,7 +13,7 @@ from autoagent.agent.understand.target import led_to
 TOGETHER = re.compile(
     r"\b(?:straddl\w+|cross(?:es|ing)? (?:the |over )?(?:folds?|splits?|boundar\w+)|intact|shared (?:between|across|by)|(?:in|on|to|of) both (?:parts|sides|sets|halves|the train\w*|train\w*)|(?:on|in|to) (?:the same|1|one|either|a single) (?:side|fold|part|set|half)\b|across (?:the )?(?:split|folds|sets|parts|train)|in train(?:ing)? and (?:in )?(?:test|validation)|both train\w* and (?:test|validation)"
     r"|(?:not|n't|are no|never) (?:be )?independent|(?:are|is) (?:correlated|related|dependent|nested)|nested (?:by|in|within)|clustered (?:by|within)|(?:kept|stay|stays|remain|belong|belongs|go|goes) together|kept apart|(?:not|never|n't) (?:be )?(?:split|torn|divided|spread|scattered)(?: up| apart| across)?"
-    r"|(?:don't|never|not) (?:mix|leak|separate|divide|tear)|seen (?:subjects?|persons?|people|patients?|users?|sites?)|(?:unseen|new|other) (?:\w+ )?(?:subjects?|persons?|people|patients?|users?|sites?|households?|schools?|hospitals?) in (?:the )?test)\b"
+    r"|(?:not|never|n't) be mixed|mixed (?:between|across)|(?:don't|never|not) (?:mix|leak|separate|divide|tear)|seen (?:subjects?|persons?|people|patients?|users?|sites?)|(?:unseen|new|other) (?:\w+ )?(?:subjects?|persons?|people|patients?|users?|sites?|households?|schools?|hospitals?) in (?:the )?test)\b"
 )
 _NEAR = 70  # characters between such words and the column they are about
 
