@@ -35,6 +35,8 @@ SETS = {
     "requests_round_6.jsonl": "round 6; mended after its first score",
     "requests_round_7.jsonl": "round 7, by a language model; mended after its first score",
     "requests_round_8.jsonl": "round 8; mended after its first score",
+    "requests_round_10.jsonl": "round 10; mended after its first score",
+    "requests_round_11.jsonl": "round 11; scored once, never mended",
     "requests_blind.jsonl": "by another author; mended after its first score",
 }
 COLUMNS = {
@@ -130,32 +132,43 @@ as wrong where it contradicts what follows from the request. The strict columns 
 inferred field that is not stated is an invented one, which is how every request was counted before.
 
 Who wrote what. Both synthetic halves, the `developed` files and `requests_drawn.jsonl` were written by the author of
-the rules. `requests_drawn.jsonl` was written after the rules were frozen, from specs drawn by a seeded generator, in
-ten styles that no development sentence has (competition texts, tickets, dialogues, transcripts of speech, formal
-British English, parentheses, limits before the target, slashes, forum posts, tables): unseen by the rules, not by
-their author. `requests_blind.jsonl` was written by an author who had not seen the rules, before they were frozen, and
-was not read before it was scored. `requests_unseen.jsonl` is the earlier set of 40; its misreadings were known and
-mended, so it is no longer unseen.
+the first rules; `requests_blind.jsonl` by somebody who had not seen them; `requests_unseen.jsonl` is the earlier set of
+40. All of them were mended since they were first scored, and are no longer unseen. The rounds of today are below.
 
-**The numbers to believe** are the first scores, on frozen rules (commit d41b0e6), before anything was mended after
-them:
+**The numbers to believe** are those of the first sight: each round was written and labelled, scored once, and only then
+were the rules mended, by rules for a kind of wording and never for a sentence; the next round came fresh. "Before" are
+the rules as they stood in the morning (commit a74abb8) on the same sentences.
 
-| requests | rules | field F1 | exact | invented | strict F1 | strict invented | clarify recall |
-|---|---|---|---|---|---|---|---|
-| blind, 40 | of the day before | - | - | - | 0.864 | 0.450 | 1.000 |
-| blind, 40 | frozen | 0.914 | 0.650 | 0.125 | 0.875 | 0.400 | 1.000 |
-| drawn, 60 | of the day before | - | - | - | 0.788 | 0.433 | 0.875 |
-| drawn, 60 | frozen | 0.867 | 0.383 | 0.133 | 0.838 | 0.400 | 0.875 |
-| unseen, 40 | of the day before | - | - | - | 0.948 | 0.225 | 1.000 |
-| unseen, 40 | frozen | 0.997 | 0.975 | 0.025 | 0.978 | 0.175 | 1.000 |
+| round | n | written by | F1 before | F1 | exact | invented before | invented | strict F1 | strict invented | clarify recall |
+|---|---|---|---|---|---|---|---|---|---|---|
+| 1 | 60 | the mender, before he had read a rule | 0.848 | 0.848 | 0.500 | 0.200 | 0.200 | 0.827 | 0.383 | 0.769 |
+| 2 | 54 | strangers: requests in the papers and repositories of other agents | 0.757 | 0.842 | 0.537 | 0.333 | 0.296 | 0.819 | 0.463 | 1.000 |
+| 3 | 62 | the mender, before he had read a rule; opened after round 2 | 0.767 | 0.874 | 0.468 | 0.355 | 0.226 | 0.847 | 0.468 | 0.769 |
+| 4 | 30 | Qwen2.5-Coder-1.5B, from drawn facts, in thirty voices; labels by hand | 0.829 | 0.877 | 0.500 | 0.300 | 0.267 | 0.845 | 0.500 | none to ask |
+| 5 | 43 | strangers: repositories, and the statements of public competitions | 0.808 | 0.855 | 0.605 | 0.233 | 0.209 | 0.817 | 0.442 | none to ask |
+| 6 | 61 | the mender | 0.764 | 0.857 | 0.443 | 0.361 | 0.246 | 0.832 | 0.475 | 0.615 |
+| 7 | 22 | Qwen2.5-Coder-1.5B, as round 4 | 0.926 | 0.935 | 0.773 | 0.136 | 0.182 | 0.909 | 0.364 | none to ask |
+| 8 | 45 | the mender | 0.783 | 0.870 | 0.533 | 0.289 | 0.200 | 0.850 | 0.378 | 0.917 |
+| 9 | 28 | strangers' words, from memory: competitions and questions in forums | 0.812 | 0.878 | 0.571 | 0.321 | 0.250 | 0.849 | 0.500 | none to ask |
+| 10 | 42 | the mender | 0.846 | 0.925 | 0.667 | 0.119 | 0.143 | 0.903 | 0.333 | 0.923 |
+| 11 | 40 | the mender; nothing was mended after it | 0.824 | 0.926 | 0.600 | 0.225 | 0.100 | 0.898 | 0.325 | 0.923 |
 
-With the task type left out wherever a request does not state it, the blind set went from 0.917 and 0.075 to 0.926 and
-0.050. Both aims (0.95, 0.05) are missed on sentences that the author of the rules never saw, and 269 sentences of
-development moved that number by one hundredth; what rules miss is wording, not arithmetic, and there is always more
-wording. Later batches of development sentences (60, 38 and 26) scored 0.963, 0.942 and 0.910 before the rules were
-mended after each, which says the same. Figures in the first table for the drawn and the blind set are from after a
-last mending and are no longer unseen. "Inferred, wrong" is judged where a set labels what follows: the synthetic, the
-developed and the drawn ones, not the blind one.
+Round 5 was scored before round 4, whose sentences took longer to write. **The aims (0.95, 0.05) are missed on sentences
+seen for the first time.** Over eleven rounds a day of mending is worth 0.05 to 0.10 of F1 on whatever comes next: the
+last two rounds stand at 0.93 with 0.10 to 0.14 invented fields a request. They were written by somebody who knew the
+rules by then, so the strangers' 0.88 of round 9 is the safer guess. Once mended, the same rounds score 0.95 to 0.997
+(table above), which says how little such a number means. What is missed is wording, not arithmetic: of what a round
+loses, about a third are targets that no word of a known kind leads to, a sixth are columns that must be left out or kept
+together, a tenth are lists of classes.
+
+Rounds 2, 5 and 9 are other people's text and are not in the repository. Of the labels of rounds 1, 3, 4 and 6 twelve
+were corrected after their first score where the words plainly state what the label left out (a direction, "phone", a
+model that was asked for); the figures of first sight are with the labels as first written. In the same way the names
+`split.key` and `data.group_key` count as one where a split follows groups (`data.time_key` where it follows time): with
+that, and with its labels corrected, round 1 would have read 0.862 and 0.117. Two labels of the older files were
+corrected too ("per store" states the series; "how long a patient will stay" names the column `stay`).
+
+"Inferred, wrong" is judged where a set labels what follows: the synthetic, the developed, the drawn ones and the rounds.
 
 Other languages: only a limit with a known word for "at most" and a unit written the same everywhere is read; the rest
 is left unread and `language` is asked, so the blind set's German sentence loses its target by design.

@@ -37,6 +37,7 @@ SETS = (
     "requests_round_6",
     "requests_round_7",
     "requests_round_8",
+    "requests_round_10",
 )
 
 

@@ -147,7 +147,7 @@ def _read_known(
     yield from parts
     free = [mention for mention in mentions if mention.start not in taken and not _is_monotone(sentence, mention)]
     likely = [m for m in free if m.name not in {*texts, *dates} or _is_named_target(sentence, m)]
-    yield from _read_target(sentence, likely, names)
+    yield from _read_target(sentence, likely, [name for name in names if name not in {*texts, *dates}])
     prose = [m for m in free if m.name in texts and m not in likely]
     if prose and not any(part.key == "data.text_fields" for part in parts):
         left = list(dict.fromkeys(m.name for m in prose))

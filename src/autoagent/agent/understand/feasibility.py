@@ -51,6 +51,7 @@ _NEVER_WRONG = re.compile(
     rf"|(?:can't|cannot|can not|couldn't|could not|must not|mustn't|may not|shouldn't|should not|can never|must never|may never|should never|never),? (?:ever,? )?(?:(?:be|go) (?:wrong|mistaken|incorrect|off)|errs?|fails?|miss(?: (?:a|any|one)\b[^.;]*| or \w+)?)(?=\s*(?:$|[.,;!?]|or\b|and\b|because|since))|not allowed to (?:be wrong|fail|err|make (?:a |any )?mistakes?)"
     rf"|(?:can't|cannot|can not|couldn't|could not|must not|mustn't|may not|shouldn't|should not|can never|must never|may never) (?:ever )?(?:afford|tolerate|accept|have|make|allow)(?: to make)? (?:even )?(?:a single |one |1 |a |any )(?:single )?(?:wrong \w+|{_WRONG})\b"
     rf"|(?:(?:will|shall|does|do|would|did)(?: not|n't)|won't) (?:ever )?(?:make|have|produce|contain) (?:even )?(?:a single|1|one|any) (?:single )?(?:wrong \w+|{_WRONG})\b"
+    rf"|\b{_WRONG} (?:is|are) (?:not|never|in no case) (?:acceptable|allowed|permitted|tolerated|tolerable|an option)\b|not even (?:a single|1|one) {_WRONG}\b"
     rf"|(?:not (?:even )?(?:a single|1|one)|no) (?:single )?(?:wrong (?:\w+ )?(?:prediction|answer|call|decision|classification)s?|{_WRONG})\b(?! bars?| analysis| bound| metric| rate| term| message| log)"
     rf"|without (?:a single |any |ever )?(?:{_WRONG})\b(?! bars?)|(?:zero|0) (?:{_WRONG})\b|(?:zero|0) (?:false positives|false alarms) and (?:zero|0|no) (?:false negatives|misses)"
     r"|guarantee\w*|infallible|foolproof|flawless(?:ly)?|error[\s-]free|100% (?:certain|reliable|sure)"

@@ -157,7 +157,7 @@ def _between(quantity: Quantity, before: str, after: str, ends: Sequence[tuple[i
     room = quantity.start - left
     earlier = before[-room:] if 0 < room < len(before) else before if room else ""
     later = after[: right - quantity.end]
-    later = _LEADS_ON.sub("", later) if right - quantity.end <= len(after) else later
+    later = _LEADS_ON.sub("", later) if right - quantity.end < len(after) else later
     return earlier.translate(_KEYS), later.translate(_KEYS)
 
 

@@ -38,7 +38,7 @@ METRIC_WORDS: dict[str, str] = {
     "mape": r"mape / mean absolute percent(?:age)? error / percent(?:age)? error",
     "rmsse": r"rmsse / root mean squared? scaled error",
     "mase": r"mase / mean absolute scaled error",
-    "mae": r"mae / mean abs(?:olute)?\.? (?:error|err|deviation) / (?:average|mean|typical) (?:error|deviation|miss) / off by \d+(?:\.\d+)? (?:\w+ )?on average / absolute error / error absolute(?: mean)? / absolute mean error / average absolute error / mean_absolute_error",
+    "mae": r"mae / mean abs(?:olute)?\.? (?:error|err|deviation) / (?:average|mean|typical) (?:error|deviation|miss) / off by \d+(?:\.\d+)? (?:\w+ )?on average / absolute error / error (?:medium |mean |average )?absolute(?: mean)? / absolute mean error / average absolute error / mean_absolute_error",
     "mean_pinball": r"(?:mean )?(?:pinball|quantile) loss / mean_pinball / mean pinball / pinball",
     "r2": r"r2(?: score)? / r\^2 / r squared / r² / coefficient of determination / explained variance",
     "oks_map": r"oks(?: m?ap)? / object key ?point similarity",
@@ -64,7 +64,7 @@ _AT = (
     ("ndcg", re.compile(r"\bndcg(?:\s?(?:@|at)\s?(\d+))?(?!\w)")),
     ("map", re.compile(r"\bm(?:ean )?ap(?:\s?(?:@|at)\s?(?:iou\s?(?:=|of)?\s?)?(\.\d+|\d+(?:\.\d+)?(?::\d?\.\d+)?))?(?!\w)|\bmean average precision(?:\s?(?:@|at)\s?(?:iou\s?(?:=|of)?\s?)?(\d*\.?\d+))?")),
     ("map", re.compile(r"\b(?:box |mask )?m?ap\s?(?:@|at|over|from|for)?\s?(?:iou\s?)?\[?(0?\.\d+\s?(?::|to|-|\.\.)\s?0?\.\d+)\]?|\bmap_?(50|75)(?:\b|(?=-))|\baverage precision\s?(?:@|at|over|for)\s?iou\s?(?:=|of)?\s?(0?\.\d+(?:\s?(?::|to|-)\s?0?\.\d+)?)|\b(?:box |mask )ap\b|\bap\s?@\s?(0?\.\d+)")),
-    ("pck", re.compile(r"\b(?:pck|percentage of correct key ?points)(?:(?:\s?(?:@|at)|,?\s(?:with|using)?\s?(?:an?\s)?(?:threshold|thr|tolerance|alpha|radius)(?:\sof|\s?=|:)?)\s?(\d*\.\d+))?(?!\w)")),
+    ("pck", re.compile(r"\b(?:pck|percentage of correct key ?points)(?:(?:\s?(?:@|at)|\s(?=0?\.\d)|,?\s(?:with|using)?\s?(?:an?\s)?(?:threshold|thr|tolerance|alpha|radius)(?:\sof|\s?=|:)?)\s?(\d*\.\d+))?(?!\w)")),
     ("precision", re.compile(r"\bprecision\s?(?:@|at)\s?(\d+)\b(?!\s?(?:%|percent))")),
     ("hit_rate", re.compile(r"\bhit rate\s?(?:@|at)\s?(\d+)\b")),
 )  # fmt: skip
@@ -139,7 +139,7 @@ _VERBS = re.compile(
 _LATER = re.compile(
     r"^[\s,]*\)?[\s,]*(?:(?:should|must|needs to|to|has to|is to)?\s*be\s+)?(?:is |should be )?(?:(?:as )?(?:high|low|small|large) as (?:possible|you can)|(?:the |which is |that is )?(?:smallest|lowest|highest|largest|greatest) (?:possible|you can)|the (?:higher|lower|smaller) the better|maximi[sz]ed|minimi[sz]ed|maximal|minimal|greatest|lowest|highest|smallest)(?!\s+(?:when|at|in|for))"
 )
-_REACH = r"(?:(?:not |never )?(?:to )?(?:be |falls? |drops? |goes |go |gets? |stays? |comes? |rises? |lands? |climbs? |sinks? |ends? up )(?:below|under|above|over|to|at)|of|at least|at least at|at or above|no less than|not less than|no worse than|above|over|better than|more than|greater than|exceed(?:ing|s)?|below|under|less than|at most|no more than|not more than|lower than|beat(?:ing|s)?|reach(?:ing|es)?|hit(?:ting|s)?|pass(?:es)?|gets? (?:to|above|over)|get(?:ting)? to|>=?|<=?|=>|=|:|to|is|be|must be|should be|needs to be|has to be|target(?: of)?|around|about|minimum of|up to|within|shall|shall be|goal)"
+_REACH = r"(?:(?:not |never )?(?:to )?(?:be |falls? |drops? |goes |go |gets? |stays? |comes? |rises? |lands? |climbs? |sinks? |ends? up )(?:below|under|above|over|to|at)|of|at least|at least at|at or above|no less than|not less than|no worse than|above|over|better than|more than|greater than|exceed(?:ing|s)?|below|under|less than|at most|no more than|not more than|not (?:above|over|beyond|higher than)|lower than|beat(?:ing|s)?|reach(?:ing|es)?|hit(?:ting|s)?|pass(?:es)?|gets? (?:to|above|over)|get(?:ting)? to|>=?|<=?|=>|=|:|to|is|be|must be|should be|needs to be|has to be|target(?: of)?|around|about|minimum of|up to|within|shall|shall be|goal)"
 _VALUE_AFTER = re.compile(
     rf"^\s*\)?\s*(?:score\s+|value\s+)?(?:(?:on|of|for)\s+(?:the\s+)?[a-z]\w*\s+)?(?:\(\s*)?(?:(?:should|must|has to|needs to|need|on the test set|goal|we need|i need|ought to|shall)\s+)?(?:be\s+)?(?:{_REACH}\s+)*{_REACH}\s*(?P<n>{NUM})\s?(?P<p>%|percent|per cent)?(?![\w@:]|\.\d)"
 )

@@ -17,7 +17,7 @@ MODEL_WORDS: dict[str, str] = {
     "extra_trees": r"extra trees / extremely randomi[sz]ed trees",
     "decision_tree": r"(?:single )?decision trees?",
     "linear": r"linear(?: models?| classifiers?| regressions?| ones)? / logistic regressions? / logit / lasso / ridge(?: regression)? / elastic ?net / penali[sz]ed (?:linear |logistic )?regressions? / regulari[sz]ed (?:linear |logistic )?regressions? / generali[sz]ed linear models? / glms?",
-    "neural_network": r"neural net(?:work)?s? / neural nets? / deep (?:learning|nets?|networks?|models?)(?: models?)? / mlps? / (?<!k\s)(?<!k-)nns? / multi ?layer perceptrons? / deep neural nets?",
+    "neural_network": r"neural (?:stuff|things?|approaches|methods|models?) / neural net(?:work)?s? / neural nets? / deep (?:learning|nets?|networks?|models?)(?: models?)? / mlps? / (?<!k\s)(?<!k-)nns? / multi ?layer perceptrons? / deep neural nets?",
     "knn": r"k ?nn / k nearest neighbou?rs? / nearest neighbou?rs? / knns?",
     "svm": r"svms? / support vector machines? / svc",
     "naive_bayes": r"naive bayes",
@@ -67,7 +67,7 @@ _OPTIONAL = re.compile(
     r"^\s*(?:models? )?(?:(?:is|are|would be) (?:also |perfectly )?(?:fine|ok|okay|optional|allowed|welcome|possible|acceptable|nice|great|the future|overkill|overrated|popular)|if (?:possible|you like|you want|it helps)|are not mandatory|is not mandatory|or (?:whatever|anything|something))"
 )
 _AFTER_ONLY = re.compile(
-    r"^\s*(?:models? )?(?:only|,?\s*no(?:thing)? more,? (?:and )?no(?:thing)? less|and only (?:them|that|those|it|this)|and nothing else|exclusively|or nothing|,?\s*nothing (?:else|more))(?!\w)|^\s*(?:models? )?(?:(?:will|would|should) do\b|suffices?\b|(?:is|are) (?:enough|sufficient)\b)|^\s*(?:models? )?(?:are|is) (?:the only|all (?:that|we))"
+    r"^\s*(?:models? )?(?:only|,?\s*no(?:thing)? more,? (?:and )?no(?:thing)? less|,?\s*(?:those|these)(?: \w+)? only|,?\s*and no others?|and only (?:them|that|those|it|this)|and nothing else|exclusively|or nothing|,?\s*nothing (?:else|more))(?!\w)|^\s*(?:models? )?(?:(?:will|would|should) do\b|suffices?\b|(?:is|are) (?:enough|sufficient)\b)|^\s*(?:models? )?(?:are|is) (?:the only|all (?:that|we))"
 )
 _ALONE = re.compile(
     r"(?:^|[.;:!?]\s+)(?:a |an |1 |one )?(?:\d+[\s-]+layers?[\s-]+)?(?:(?:deep|small|big|simple|explainable|interpretable|transparent|fast|tiny|plain|good|single|large|shallow)\s+)*$"
@@ -88,7 +88,7 @@ _GROWS = re.compile(
 )
 _PUSHES = re.compile(
     r"\"?\s+(?:must|may|can|should|shall|will|has to|have to)\s+(?:(?P<never>never|not)|(?P<only>only|always))?\s*(?:ever\s+)?(?:be allowed to\s+)?"
-    r"(?:(?P<up>increase|raise|lift|push (?:\w+ ){0,3}up|drive (?:\w+ ){0,3}up|mean (?:a |an )?(?:higher|more|larger))|(?P<down>lower|reduce|decrease|push (?:\w+ ){0,3}down|drive (?:\w+ ){0,3}down|mean (?:a |an )?(?:lower|less|smaller)))\b"
+    r"(?:(?P<up>increase|raise|lift|push (?:\w+ ){0,3}up|drive (?:\w+ ){0,3}up|mean (?:a |an )?(?:higher|more|larger))|(?P<down>lower|reduce|decrease|push (?:\w+ ){0,3}down|drive (?:\w+ ){0,3}down|mean (?:a |an )?(?:lower|less|smaller)))\b(?!\s+(?:with|as|when|in)\b)"
 )
 _UP = ("increas", "ris", "up", "go up", "grow", "non-decreas", "nondecreas")
 _BITS = (

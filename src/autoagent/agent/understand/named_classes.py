@@ -21,6 +21,7 @@ _LIST_BEGINS = tuple(
         r"\btell(?:s|ing)?\s+(?=[^.;]{2,60}\sapart\b)(?:me\s+)?",
         r"\bwhich (?:1 |one )?of (?:the following|these|those)[^.;:]{0,60}:\s*",
         rf"\b(?:{_GROUPS}|forms) of [\w-]+(?: [\w-]+)? (?:like|such as|namely)\s+",
+        rf"\b(?:labels|masks|pixels)\s+(?:for|of)\s+(?!the\b|each\b|every\b|all\b)",
         rf"\b{_GROUPS}\s*(?:are|is|were|=|:|\(|-|namely|called)\s*:?\s*",
         rf"\b{_SORTS}\b[^.;:]{{0,60}}\b(?:by|for)\s+(?:its\s+|their\s+|the\s+)?\w+\s*:\s*",
         r"\b(?:as|is|be|of|into|for)\s+(?:1|one) of\s+(?!the\b)",
@@ -48,6 +49,7 @@ _NO_CLASS = frozenset(
 )
 _LETTERS = re.compile(r"[a-z](?:\s*,\s*[a-z])*\s*(?:,\s*)?(?:and|or)\s+[a-z]\b(?!\s?[a-z])")
 _LETTER = re.compile(r"\b[a-z]\b")
+_APART = (2, 3)  # the cues of telling apart, where "from" joins two classes
 _PLAIN_LISTS = 4  # the first cues are verbs
 _MOST_CLASSES = 30
 
@@ -63,7 +65,7 @@ def named_classes(sentence: Sentence, *, names: Collection[str] = ()) -> Finding
     text = _with_slashes(sentence)
     for place, begin in enumerate(_LIST_BEGINS):
         for cue in begin.finditer(sentence.clean):
-            items = list(_items(text, cue.end())) or _letters(text, cue.end())
+            items = list(_items(text, cue.end(), apart=place in _APART)) or _letters(text, cue.end())
             if place < _PLAIN_LISTS and not _is_joined(text, items):
                 continue
             loose = place >= len(_LIST_BEGINS) - 4
@@ -102,13 +104,13 @@ def _with_slashes(sentence: Sentence) -> str:
     )
 
 
-def _items(text: str, at: int) -> Iterator[tuple[int, int]]:
+def _items(text: str, at: int, *, apart: bool) -> Iterator[tuple[int, int]]:
     """Iterate over the spans of a list that begins here; the last one is cut where its words run on."""
     single = first_item = True
     ended = False
     while item := _ITEM.match(text, at):
         start, end = item.span("w")
-        after = (_FIRST_NEXT if first_item else _NEXT).match(text, item.end())
+        after = (_FIRST_NEXT if first_item and apart else _NEXT).match(text, item.end())
         first_item = False
         first = text[start:end].split(" ")[0]
         if after is None and single and "&" not in text[start:end]:

@@ -49,7 +49,7 @@ _NUMBER_WORDS = re.compile(
     rf"\b(?:an? (?=(?:hundred|thousand)\b)(?:{_SCALE})|(?:{_WORD}))(?:[\s-]+(?:and\s+)?(?:{_WORD}|{_SCALE}))*\b"
 )
 _HALF_FRACTIONS = re.compile(
-    r"\b(three|3)[\s-]quarters?\s+of\s+an?\s+|\b(?:an?\s+)?quarter(?:\s+of)?\s+(?:an?\s+)?(?=hour|hr|day|minute|second|sec\b|gig|gb|mb|million|meg)|\bhalf(?:\s+an?)?[\s-]+(?:of\s+an?\s+)?(?=hour|hr|day|minute|gig|gb|mb|million|meg|second|percent|dollar|buck|cent|milli|ms\b)"
+    r"\b(three|3)[\s-]quarters?\s+of\s+an?\s+|\b(?:an?\s+)?quarter(?:\s+of)?[\s-]+(?:an?\s+)?(?=hour|hr|day|minute|second|sec\b|gig|gb|mb|million|meg)|\bhalf(?:\s+an?)?[\s-]+(?:of\s+an?\s+)?(?=hour|hr|day|minute|gig|gb|mb|million|meg|second|percent|dollar|buck|cent|milli|ms\b)"
 )
 _AND_A = re.compile(
     rf"\b(?:(?P<n>{NUM})|an?|one)\s+and\s+(?:a\s+)?(?P<f>half|quarter)\b(?=\s*[a-z])(?!\s+of\s+an?\b)"
@@ -72,6 +72,9 @@ _RANGE = re.compile(
 )
 _PART_OF = re.compile(
     r"\b(?<!the )(?:(?:an?|1|one)\s+)?(half|third|quarter|fifth|tenth)\s+(?=of\s+(?:the|all|my|our|it|them|its)\b)|\bhalf\s+(?:of\s+)?(?=the (?:rows|data|records|samples)\b)"
+)
+_PART_HELD = re.compile(
+    r"(?<=\bhold out )(?:an?|1|one)\s+(half|third|quarter|fifth|tenth)\b|(?<=\bhold back )(?:an?|1|one)\s+(half|third|quarter|fifth|tenth)\b|(?<=\bset aside )(?:an?|1|one)\s+(half|third|quarter|fifth|tenth)\b"
 )
 _PARTS = {"half": "50", "third": "33.333333", "quarter": "25", "fifth": "20", "tenth": "10"}
 _COUPLE = re.compile(r"\b(?:a\s+)?couple(?:\s+of)?\s+(?=[a-z])")
@@ -100,6 +103,7 @@ def write_in_digits(sentence: Sentence) -> Sentence:
         (_OR_TWO, lambda m: f"2 {m[1]}s"),
         (_RANGE, _read_range),
         (_PART_OF, lambda m: f"{_PARTS[m[1] or 'half']}% "),
+        (_PART_HELD, lambda m: f"{_PARTS[m[1] or m[2] or m[3]]}% "),
         (_HALF_FRACTIONS, _read_fraction),
         (_COUPLE, lambda m: "2 "),
         (_COMING, lambda m: f"{m[2]} {m[1]} {m[3]}"),

@@ -33,8 +33,8 @@ _SEASON_NUMBER = re.compile(
 _NAMES = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter", "hourly": "hour"}
 _NAMES |= {"yearly": "year", "annual": "year"}
 _AHEAD_AFTER = re.compile(
-    r"\"?\)?\s+(?:(?:that\s+|which\s+)?(?:i|we|you)\s+(?:\w+\s+)?know|(?:is|are|will be)\s+(?:\w+\s+){0,2}(?:known|given|planned|available|fixed))\s+"
-    r"(?:ahead|in advance|beforehand|for the future|in the future|for (?:those|the coming|the next) \w+)"
+    r"\"?\)?\s+(?:(?:that\s+|which\s+)?(?:i|we|you)\s+(?:\w+\s+)?know|(?:i|we|you)\s+know(?=\s+already)|(?:is|are|will be)\s+(?:\w+\s+){0,2}(?:known|given|planned|available|fixed))\s+"
+    r"(?:already|ahead|in advance|beforehand|for the future|in the future|for (?:those|the coming|the next) \w+)"
 )
 _AHEAD_BEFORE = re.compile(
     r"(?:\bknown[\s-](?:in[\s-]advance|ahead|future|beforehand)(?:\s+(?:columns?|features?|covariates?))?(?:\s+(?:are|is))?\s*:?"
