@@ -21,7 +21,7 @@ _LIST_BEGINS = tuple(
         r"\btell(?:s|ing)?\s+(?=[^.;]{2,60}\sapart\b)(?:me\s+)?",
         r"\bwhich (?:1 |one )?of (?:the following|these|those)[^.;:]{0,60}:\s*",
         rf"\b(?:{_GROUPS}|forms) of [\w-]+(?: [\w-]+)? (?:like|such as|namely)\s+",
-        rf"\b(?:labels|masks|pixels)\s+(?:for|of)\s+(?!the\b|each\b|every\b|all\b)",
+        r"\b(?:labels|masks|pixels)\s+(?:for|of)\s+(?!the\b|each\b|every\b|all\b)",
         rf"\b{_GROUPS}\s*(?:are|is|were|=|:|\(|-|namely|called)\s*:?\s*",
         rf"\b{_SORTS}\b[^.;:]{{0,60}}\b(?:by|for)\s+(?:its\s+|their\s+|the\s+)?\w+\s*:\s*",
         r"\b(?:as|is|be|of|into|for)\s+(?:1|one) of\s+(?!the\b)",
