@@ -127,7 +127,7 @@ def main() -> None:
 
 NOTES = """
 How it is counted. Field F1 counts a wrong value as lost and as invented. A field that the reader labels as *inferred*
-(today only the task type and the target, each with its reason, printed to the user) is right where the request states
+(the task type, the target, columns of prose, a metric; each with its reason, printed) is right where the request states
 it with that value; where the request does not state that key it is counted in its own column and not as invented, and
 as wrong where it contradicts what follows from the request. The strict columns make no such difference: there each
 inferred field that is not stated is an invented one, which is how every request was counted before.
