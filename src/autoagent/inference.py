@@ -1131,7 +1131,7 @@ def write_answers(table: pd.DataFrame, output: Path | None) -> list[str]:
         except OSError as error:
             raise InputError(f"{str(output)!r} cannot be written: {error.strerror}") from error
     texts = table.select_dtypes(exclude=["number", "bool"])
-    cells = itertools.chain(table.columns, *(texts.iloc[:, i].unique() for i in range(texts.shape[1])))
+    cells = itertools.chain(table.columns, *(texts.iloc[:, i].astype(str).unique() for i in range(texts.shape[1])))
     found = next((cell for cell in cells if isinstance(cell, str) and _is_formula(cell)), None)
     note = f"{found!r} begins like a formula; import the file as text if you open it in a spreadsheet"
     return [] if found is None else [note]

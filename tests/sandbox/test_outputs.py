@@ -191,6 +191,10 @@ def test_what_a_spreadsheet_would_run_is_told_wherever_it_stands(cell: str, tmp_
         assert note.startswith(f"{cell!r} begins like a formula")
 
 
+def test_cells_that_are_lists_are_written_as_text(tmp_path: Path) -> None:
+    assert write_answers(pd.DataFrame({"prediction": [[1, 2], {"a": 1}, None]}), tmp_path / "p.csv") == []
+
+
 def test_numbers_that_are_texts_are_no_formulas(tmp_path: Path) -> None:
     frame = pd.DataFrame({"prediction": ["-1", "+2.5", "-1e-3", "a-b", "x = y"]})
     assert write_answers(frame, tmp_path / "p.csv") == []
