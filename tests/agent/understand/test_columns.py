@@ -143,3 +143,13 @@ def test_a_column_is_left_out_in_many_words(words: str) -> None:
 def test_a_target_is_told_from_the_columns_beside_it(sentence: str, target: str) -> None:
     table = kinds(age="numeric", zip="categorical", shop="categorical", sales="numeric", relapse_label="categorical")
     assert understand(sentence, evidence=table).spec.data.target == target
+
+
+def test_data_that_have_a_target_of_their_own_keep_it_where_a_word_is_only_kin_to_a_column() -> None:
+    names = ("alcohol", "od280/od315_of_diluted_wines", "target")
+    columns = tuple(ColumnEvidence(name, "numeric", 50) for name in names)
+    for default, wanted in ((None, "od280/od315_of_diluted_wines"), ("target", None)):
+        spec = understand("classify the wine, accuracy", evidence=DataEvidence(columns, 178, "wine", default)).spec
+        assert spec.data.target == wanted
+    spec = understand("predict alcohol, rmse", evidence=DataEvidence(columns, 178, "wine", "target")).spec
+    assert spec.data.target == "alcohol"

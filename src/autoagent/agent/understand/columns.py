@@ -119,7 +119,12 @@ def _is_article(sentence: Sentence, start: int, end: int) -> bool:
 
 
 def read_columns(
-    sentence: Sentence, names: Sequence[str] = (), *, texts: Collection[str] = (), dates: Collection[str] = ()
+    sentence: Sentence,
+    names: Sequence[str] = (),
+    *,
+    texts: Collection[str] = (),
+    dates: Collection[str] = (),
+    has_target: bool = False,
 ) -> Iterator[Finding]:
     """Find the columns by the part they play.
 
@@ -128,9 +133,11 @@ def read_columns(
         names: the table's columns; empty where there is no table.
         texts: those of them that hold prose.
         dates: those of them that hold points in time.
+        has_target: the data say themselves which column is to be predicted; another one must be named in full.
     """
     if names:
-        yield from _read_known(sentence, find_mentions(sentence, names), names, texts, dates)
+        kindred = () if has_target else names
+        yield from _read_known(sentence, find_mentions(sentence, names), kindred, texts, dates)
     else:
         yield from _read_unknown(sentence)
 

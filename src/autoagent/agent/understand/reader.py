@@ -50,7 +50,13 @@ def read_fields(sentence: Sentence, evidence: DataEvidence) -> Fields:
     texts = {column.name for column in evidence.columns if column.is_text}
     dates = {column.name for column in evidence.columns if column.is_date}
     columns = list(
-        read_columns(sentence, [name for name in evidence.names if name not in taken], texts=texts, dates=dates)
+        read_columns(
+            sentence,
+            [name for name in evidence.names if name not in taken],
+            texts=texts,
+            dates=dates,
+            has_target=evidence.default_target is not None,
+        )
     )
     listed = named_classes(sentence, names=evidence.names)
     if listed is not None:
