@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from autoagent.train.worker import without_wait
+
 
 class Parent:
     """Starts a worker and speaks its protocol."""
@@ -160,3 +162,25 @@ def test_the_torch_worker_fits_a_network(data):
     assert worker.hear()["code"] == 0
     worker.close()
     assert json.loads((data.parent / "trials/0008/result.json").read_text())["status"] == "ok"
+
+
+def test_a_job_that_waited_for_its_worker_ends_when_its_sender_wants():
+    sent = {"trial": 1, "deadline_s": 60.0, "submitted_s": 1000.0}
+    assert without_wait(sent, started=1012.5) == {"trial": 1, "deadline_s": 47.5}
+    assert without_wait(sent, started=1100.0)["deadline_s"] == 0.1
+    assert without_wait(sent, started=999.9)["deadline_s"] == 60.0
+    for other in (
+        {"deadline_s": 60.0, "submitted_s": None},
+        {"deadline_s": 60.0},
+        {"deadline_s": None, "submitted_s": 1.0},
+    ):
+        assert without_wait(other, started=1012.5) == {"deadline_s": other["deadline_s"]}
+
+
+def test_a_worker_takes_the_wait_off_the_time_of_a_job(parent, data):
+    waited = {"deadline_s": 60.0, "submitted_s": time.monotonic() - 60.0}
+    parent.say({**job(data, 9, "extra_trees", trees=100), **waited})
+    parent.hear()
+    assert parent.hear()["code"] == 0
+    found = json.loads((data.parent / "trials/0009/result.json").read_text())
+    assert (found["status"], len(found["fold_scores"])) == ("timeout", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -206,6 +207,7 @@ class Search:
             "least_share": 0.0 if trial.source in _NEVER_REFUSED else cards()[trial.family].growth.least,
             "slowness": self.reserve.slowness(),
             "deadline_s": self._deadline_s(trial.family),
+            "submitted_s": None if trial.family in BASELINES else time.monotonic(),  # a baseline has its time anyway
             "timed": limits.seconds is not None,
         }
 

@@ -45,6 +45,7 @@ _TORCH = (
     "pyarrow.dataset",
     "pyarrow.parquet",
 )
+_LEAST_S = 0.1  # that a job has, however long it waited
 _PRELOADS = {"light": _LIGHT, "torch": _TORCH}
 
 
@@ -186,9 +187,25 @@ def _work(message: Mapping[str, Any], started: float) -> int:
     from autoagent.train.fit import Job, run_job
 
     if message.get("kind", "fit") == "fit":
-        run_job(Job.model_validate(message), started=started)
+        run_job(Job.model_validate(without_wait(message, started)), started=started)
         return 0
-    return run_step({key: value for key, value in message.items() if key not in ("trial", "out", "deadline_s")})
+    told = ("trial", "out", "deadline_s", "submitted_s")
+    return run_step({key: value for key, value in message.items() if key not in told})
+
+
+def without_wait(message: Mapping[str, Any], started: float) -> dict[str, Any]:
+    """Return a job whose time is less by what it waited before it started, so that it ends when its sender wants.
+
+    Args:
+        message: with ``submitted_s``, what ``time.monotonic`` of this machine showed when it was sent; without it the
+            job has all its time.
+        started: what it showed when the job started.
+    """
+    job = dict(message)
+    submitted = job.pop("submitted_s", None)
+    if submitted is not None and job.get("deadline_s") is not None:
+        job["deadline_s"] = max(job["deadline_s"] - max(started - submitted, 0.0), _LEAST_S)
+    return job
 
 
 def _redirect(folder: Path) -> None:
