@@ -20,10 +20,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 if TYPE_CHECKING or __package__:
-    from autoagent.inference import Cells, InputError, Model, image_column, open_image, read_rows
+    from autoagent.inference import (
+        Cells,
+        InputError,
+        Model,
+        image_column,
+        open_image,
+        read_rows,
+        visible,
+        write_answers,
+    )
     from autoagent.structured import decode_boxes, decode_joints, decode_masks
 else:  # alone in the delivered folder
-    from inference import Cells, InputError, Model, image_column, open_image, read_rows
+    from inference import Cells, InputError, Model, image_column, open_image, read_rows, visible, write_answers
     from structured import decode_boxes, decode_joints, decode_masks
 
 _AT_ONCE = 32  # images
@@ -199,11 +208,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = read_rows(options.images, column=image_column(model.facts["roles"]))
         notes = model.check(rows)
         table = marked(model, rows, mask_folder(options.output))
+        notes += write_answers(table, options.output)
     except InputError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {visible(str(error))}\n")
         return 2
-    sys.stderr.writelines(f"note: {note}\n" for note in notes)
-    table.to_csv(options.output or sys.stdout, index=False)
+    sys.stderr.writelines(f"note: {visible(note)}\n" for note in notes)
     return 0
 
 
