@@ -48,7 +48,7 @@ SPEAKERS = ("Rachel", "Ross", "Chandler", "Monica", "Joey", "Phoebe")
 BASE = "sklearn"
 METHODS = (BASE, "text_linear", "text_embedding", "both", "text_transformer")
 POOL, TRAIN, INNER, DRAW = 1500, 1000, 750, 1
-TRIED = {"text_linear": 4, "text_embedding": 3, "text_transformer": 1}  # of the portfolio, from its start
+TRIED = {"text_linear": 5, "text_embedding": 3, "text_transformer": 1}  # of the portfolio, from its start
 BASE_CONFIGS = [(pairs, C) for pairs in (1, 2) for C in (0.3, 3.0, 30.0)]
 
 Rows = NDArray[np.int64]

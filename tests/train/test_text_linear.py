@@ -51,10 +51,19 @@ def test_a_long_text_keeps_its_weightiest_terms_and_two_columns_have_their_own()
     assert ("one" in first, "one" in second, "ten" in second) == (True, True, False)
 
 
+def test_pairs_may_be_left_out_of_the_terms() -> None:
+    frame = pd.DataFrame({"t": ["red blue", "red blue", "green", "", ""]})
+    for pairs, terms in ((True, ["blue", "red", "red blue"]), (False, ["blue", "red"])):
+        options = FeatureOptions(numbers="standard", impute=True, terms=4, vocabulary=9, pairs=pairs)
+        recipe, X = fit_recipe(frame, {"t": "text"}, np.arange(5.0), "regression", options)
+        assert sorted(recipe["blocks"][-1]["words"][0]) == terms
+        assert int((X[0, :4] > 0).sum()) == len(terms)
+
+
 def test_words_that_training_did_not_see_change_nothing() -> None:
     frame, y = reviews(200, 0)
     recipe, X = fit_recipe(frame, {"review": "text", "stars": "numeric"}, y, "binary", OPTIONS)
-    learner = MODELS["text_linear"].load()({"C": 3.0, "vocabulary": 500, "terms": 16})
+    learner = MODELS["text_linear"].load()({"C": 3.0, "vocabulary": 500, "terms": 16, "pairs": True})
     model = learner.fit(X, y, X_valid=X[:0], y_valid=y[:0], context=FitContext("binary", 2, "roc_auc"))
     known = apply_recipe(recipe, frame.iloc[:3])
     strange = apply_recipe(recipe, frame.iloc[:3].assign(review=frame["review"].iloc[:3] + " qqq zzz"))

@@ -38,7 +38,7 @@ _DEPENDS = {
     "date": ("numbers", "impute"),
     "text": ("text_features", "text_svd"),
     "image": ("numbers",),
-    "terms": ("terms", "vocabulary"),
+    "terms": ("terms", "vocabulary", "pairs"),
     "tokens": ("tokens", "vocabulary"),
     "vectors": ("encoder", "encoder_bits", "pieces"),
 }
@@ -58,7 +58,7 @@ class FeatureOptions:
         missing_flags: whether a column with missing numbers gets a second one that says so.
         terms: where it is not 0, the last ``2 * terms`` columns are the numbers of the weightiest terms of all texts
             of a row (0 is none) and their weights; texts then have no other columns.
-        vocabulary: words and pairs of words that are known then.
+        vocabulary: words, and ``pairs`` of words, that are known then.
         encoder: the name of published weights (``autoagent.weights``) that turn each text into a vector; these are
             the last columns, and texts have no others. ``frame.attrs`` names the folder that they were made into.
         encoder_bits: of its weights, 32 or 8.
@@ -76,6 +76,7 @@ class FeatureOptions:
     missing_flags: bool = False
     terms: int = 0
     vocabulary: int = 20_000
+    pairs: bool = True
     tokens: int = 0
     encoder: str = ""
     encoder_bits: int = 8
@@ -344,8 +345,8 @@ class _Fitter:
 
     def add_terms(self, columns: Sequence[str]) -> None:
         """Add the terms of all texts, after every other block."""
-        options = self._options
-        self._blocks.append(fit_terms(self._cells, columns, most=options.terms, vocabulary=options.vocabulary))
+        o = self._options
+        self._blocks.append(fit_terms(self._cells, columns, most=o.terms, vocabulary=o.vocabulary, pairs=o.pairs))
 
     def add_tokens(self, columns: Sequence[str]) -> None:
         """Add the words of all texts in order, after every other block."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoagent.space import Choice, Float, Growth, Int, Param, Space
+from autoagent.space import Bool, Choice, Float, Growth, Int, Param, Space
 from autoagent.train.model_card import ModelCard
 
 _TEXT_LINEAR = ModelCard(
@@ -15,9 +15,10 @@ _TEXT_LINEAR = ModelCard(
             "C": Param(Float(1e-3, 1e3, log=True), 3.0),
             "vocabulary": Param(Choice([2000, 20_000, 60_000]), 20_000),
             "terms": Param(Choice([64, 128, 256]), 128),
+            "pairs": Param(Bool(), True),
         }
     ),
-    portfolio=({}, {"C": 30.0}, {"C": 0.3}, {"C": 3.0, "vocabulary": 2000}),
+    portfolio=({}, {"C": 30.0}, {"C": 30.0, "pairs": False}, {"C": 0.3}, {"C": 3.0, "vocabulary": 2000}),
     cost=2.5,
     max_classes=30,
     group="linear",

@@ -99,6 +99,7 @@ def build(config: Mapping[str, JSONScalar]) -> TextLinear:
         missing_flags=True,
         terms=cast(int, config["terms"]),
         vocabulary=cast(int, config["vocabulary"]),
+        pairs=bool(config["pairs"]),
     )
     return TextLinear(cast(float, config["C"]), options)
 
