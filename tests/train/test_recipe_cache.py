@@ -231,6 +231,7 @@ def test_a_trial_is_the_same_to_the_last_bit_with_and_without_and_when_all_is_kn
     run, tmp_path, monkeypatch, family, refit
 ):
     monkeypatch.setattr(inputs, "RecipeCache", partial(RecipeCache, worth_s=0.0))
+    monkeypatch.setattr(inputs, "_LEAST_CELLS", {})
     options = {"family": family, "refit": refit}
     scratch = tmp_path / "scratch"
     anew = fit_job(run, f"{family}-{refit}-anew", **options)
@@ -247,3 +248,10 @@ def test_a_trial_is_the_same_to_the_last_bit_with_and_without_and_when_all_is_kn
         assert all((anew / part).read_bytes() == (other / part).read_bytes() for part in parts)
         scores = [json.loads((place / "result.json").read_text())["fold_scores"] for place in (anew, other)]
         assert scores[0] == scores[1]
+
+
+def test_a_small_table_without_texts_asks_nothing(run, tmp_path):
+    fit_job(run, "small", family="baseline", cache=tmp_path / "scratch")
+    assert not (tmp_path / "scratch").exists()
+    fit_job(run, "texts", family="linear", cache=tmp_path / "scratch")
+    assert (tmp_path / "scratch").exists()

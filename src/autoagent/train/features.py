@@ -131,10 +131,10 @@ def fit_recipe(
     return recipe, matrix
 
 
-Keep = Callable[[Mapping[str, object], Callable[[], Piece]], Piece]
+Keep = Callable[[Mapping[str, Any], Callable[[], Piece]], Piece]
 
 
-def fitted_anew(facts: Mapping[str, object], fit: Callable[[], Piece]) -> Piece:
+def fitted_anew(facts: Mapping[str, Any], fit: Callable[[], Piece]) -> Piece:
     """Return what a column gives without knowing any before."""
     return fit()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from autoagent.data.table import Task
 from autoagent.errors import DataError
 from autoagent.inference import apply_recipe, image_column
 from autoagent.train.features import Array, FeatureOptions, ImageOptions, Keep, fit_columns, fitted_anew
-from autoagent.train.recipe_cache import RecipeCache, digest_of, file_digest
+from autoagent.train.recipe_cache import Piece, RecipeCache, digest_of, file_digest, key_of
 from autoagent.train.rows import TrainingRows
 from autoagent.train.vision.pixels import image_recipe, pixel_rows
+
+# Cells of a kind of column below which fitting them is quicker than asking whether they are known; texts never are.
+_LEAST_CELLS = {"number": 200_000, "categorical": 5_000, "date": 5_000}
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,16 @@ class Inputs:
 
     def _kept(self, folder: Path, train: Any, other: NDArray[np.int64], y: Array) -> Keep:  # noqa: ANN401 - whatever indexes rows
         """Return what knows the columns that were fitted on the same rows and targets of the same table before."""
-        rows = digest_of(np.arange(len(self.table.frame))[train], other, y)
-        facts = {"table": file_digest(self.data / "train.parquet"), "schema": self.table.schema.model_dump_json()}
-        return RecipeCache(folder).bound({**facts, "rows": rows, "task": self.task, "seed": self.seed})
+
+        @functools.cache  # a table of plain numbers never asks
+        def known() -> dict[str, object]:
+            rows = digest_of(np.arange(len(self.table.frame))[train], other, y)
+            facts = {"table": file_digest(self.data / "train.parquet"), "schema": self.table.schema.model_dump_json()}
+            return {**facts, "rows": rows, "task": self.task, "seed": self.seed}
+
+        def keep(facts: Mapping[str, Any], fit: Callable[[], Piece]) -> Piece:
+            if len(y) * len(facts["columns"]) < _LEAST_CELLS.get(facts["kind"], 0):
+                return fit()
+            return RecipeCache(folder).piece(key_of({**known(), **facts}), fit)
+
+        return keep

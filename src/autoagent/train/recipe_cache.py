@@ -94,14 +94,6 @@ class RecipeCache:
                 self._write(key, made)
         return made
 
-    def bound(self, known: Mapping[str, object]) -> Callable[[Mapping[str, object], Callable[[], Piece]], Piece]:
-        """Return what asks for pieces that depend on ``known`` and on what it is called with."""
-
-        def keep(facts: Mapping[str, object], fit: Callable[[], Piece]) -> Piece:
-            return self.piece(key_of({**known, **facts}), fit)
-
-        return keep
-
     def _read(self, key: str) -> Piece | None:
         path = self.folder / f"{key}{_SUFFIX}"
         try:
