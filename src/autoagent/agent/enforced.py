@@ -54,11 +54,12 @@ _ENFORCED = frozenset(
         "deploy.runtime",
     ]
 )
+_READ = ("coco", "voc", "yolo")  # forms of labels that are looked for beside images
 
 
 def unenforced(spec: TaskSpec) -> list[str]:
     """Return a sentence for each stated field that this version understands and does not enforce."""
     flat = spec.stated()
-    kept = _ENFORCED | ({"data.annotation_format"} if flat.get("data.annotation_format") == "coco" else set())
+    kept = _ENFORCED | ({"data.annotation_format"} if flat.get("data.annotation_format") in _READ else set())
     loose = [key for key in flat if key not in kept and key not in ("language", "outputs")]
     return [f"{key} = {flat[key]!r} was understood and is not enforced by this version." for key in loose]
