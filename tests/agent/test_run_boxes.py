@@ -37,6 +37,8 @@ def test_the_run_knows_the_boxes(result: Result) -> None:
     assert (plan["task"], plan["target"], plan["metric"]) == ("detection", "boxes", "map_50")
     assert plan["families"] == ["usual_boxes", "box_net"]
     assert not any("not enforced" in reason for reason in plan["reasons"])
+    spec = json.loads((result.folder.root / "spec.json").read_text())["spec"]
+    assert not spec["data"].get("text_fields")  # the cells of boxes are long texts and no prose
     structure = read_structure(result.folder.data)
     assert structure is not None
     assert sorted(structure.classes) == sorted(SHAPES)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from autoagent.agent.spec import Understanding
-from autoagent.agent.understand import DataEvidence, understand
+from autoagent.agent.understand import ColumnEvidence, DataEvidence, understand
 from autoagent.agent.understand.injection import Suspicion, suspicions
 from autoagent.agent.understand.resolve import wanted_structure
 from autoagent.data.images.structures import Wanted
@@ -81,9 +81,16 @@ def _evidence(table: Table) -> DataEvidence:
         found = dataclasses.replace(found, columns=others)
     if table.targets is not None:
         structure = table.targets.structure
-        found = dataclasses.replace(found, structure=structure.kind, parts=structure.classes or structure.joints)
+        columns = tuple(_no_prose(one) if one.name == table.default_target else one for one in found.columns)
+        parts = structure.classes or structure.joints
+        found = dataclasses.replace(found, columns=columns, structure=structure.kind, parts=parts)
     beside = _side_notes(Path(table.source))
     return dataclasses.replace(found, suspicious=(*found.suspicious, *beside)) if beside else found
+
+
+def _no_prose(column: ColumnEvidence) -> ColumnEvidence:
+    """Return a column of boxes or joints, whose cells are long texts, as one that nobody wrote to be read."""
+    return dataclasses.replace(column, kind="categorical")
 
 
 def _side_notes(source: Path) -> tuple[Suspicion, ...]:
