@@ -160,3 +160,12 @@ def test_an_archive_of_earlier_runs_gives_the_second_trial_of_a_family(tmp_path:
     assert "svm tries early what was best in run" in (run.parent / "plan.json").read_text(encoding="utf-8")
     assert [t.config for t in fold(read_events(run)).history() if t.family == "svm"][1] == known
     _refused(autoagent("run", "new.csv", *words, "--archive", "nowhere", at=tmp_path), "no folder of earlier runs")
+
+
+@pytest.mark.parametrize("command", ["run", "resume", "list"])
+def test_what_was_to_be_closed_at_the_end_is_closed_also_where_the_process_ends_at_once(command: str) -> None:
+    """A sandbox's processes and folder go by such a finalizer."""
+    code = "import weakref, sys; from autoagent import cli; x = type('X', (), {})()\n"
+    code += f"weakref.finalize(x, print, 'closed'); sys.argv[1:] = [{command!r}]; print('said'); cli._leave(3)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout.split()) == (3, ["said", "closed"])
