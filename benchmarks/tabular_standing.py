@@ -30,7 +30,7 @@ def verdicts(scores: pd.DataFrame, tried: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for peer in (name for name in scores.columns if name != "ours"):
-        both = tried[["ours", peer]].notna().all(axis=1)
+        both = tried[["ours", peer]].notna().all(axis=1).reindex(scores.index, fill_value=False)
         for table, part in scores.loc[both, ["ours", peer]].groupby(level="table"):
             whole = part.dropna()
             gap = (whole["ours"] - whole[peer]).to_numpy()
