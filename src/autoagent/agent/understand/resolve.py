@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, cast
 
 from autoagent.agent.spec import TaskSpec, Understanding
 from autoagent.agent.understand.evidence import ColumnEvidence, DataEvidence
@@ -14,8 +14,7 @@ from autoagent.errors import RequestError
 
 if TYPE_CHECKING:
     from autoagent.agent.series import FoundSeries
-
-Task = Literal["binary", "multiclass", "regression", "segmentation", "detection", "keypoints"]
+    from autoagent.data.table import Task
 
 _DEFAULT_METRIC: dict[Task, str] = {
     "binary": "roc_auc",
@@ -25,15 +24,7 @@ _DEFAULT_METRIC: dict[Task, str] = {
     "detection": "mean_average_precision",
     "keypoints": "pck",
 }
-_TASKS: dict[str, Task] = {
-    "binary_classification": "binary",
-    "multiclass_classification": "multiclass",
-    "regression": "regression",
-    "semantic_segmentation": "segmentation",
-    "instance_segmentation": "segmentation",
-    "object_detection": "detection",
-    "keypoint_detection": "keypoints",
-}
+_TASKS = cast("dict[str, Task]", SUPPORTED)
 _STRUCTURED: dict[str, tuple[Task, str, str]] = {
     "segmentation": ("segmentation", "masks", "give a folder with a mask for each image (docs/masks.md)"),
     "detection": ("detection", "boxes", "give a COCO file beside the images (docs/boxes.md)"),
@@ -51,6 +42,8 @@ _METRICS = {
     "pck@.2": "pck",
     "pck@0.1": "pck_10",
     "pck@.1": "pck_10",
+    "pck@0.05": "pck_05",
+    "pck@.05": "pck_05",
 }
 _MOST_NAMED = 20  # classes or joints in one sentence
 _FEW_CLASSES = 20  # a whole-numbered target with at most so many values could be classes

@@ -5,9 +5,8 @@ Shapes: B images, C channels, H height, W width, K classes, M places for objects
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,13 +18,13 @@ from autoagent.train.vision.augment import Augmentation
 from autoagent.train.vision.detection_loss import box_loss
 from autoagent.train.vision.moved import moved_boxes
 from autoagent.train.vision.pixels import PixelRows
-from autoagent.train.vision.task import Part, as_input, rate_groups, shuffled
+from autoagent.train.vision.task import ImageRows, Part, as_input
 
 _JUDGED_AT_ONCE = 64
 
 
 @dataclass
-class BoxTask:
+class BoxTask(ImageRows):
     """What the engine trains.
 
     Attributes:
@@ -51,14 +50,6 @@ class BoxTask:
     focus: float = 3.0
     slow: Sequence[tuple[list[nn.Parameter], float]] = ()
 
-    def num_batches(self, batch: int) -> int:
-        """Return the batches of an epoch; a last one that is too small for its statistics is left out."""
-        return max(len(self.rows) // min(batch, len(self.rows)), 1)
-
-    def batches(self, rng: np.random.Generator, batch: int) -> Iterator[Part]:
-        """Return places and the random numbers of each image."""
-        return shuffled(rng, len(self.rows), batch)
-
     def load(self, part: Part) -> tuple[Tensor, Tensor]:
         """Read a batch and move images and boxes alike."""
         places, random = np.asarray(part[0]), torch.as_tensor(np.asarray(part[1]))
@@ -83,10 +74,6 @@ class BoxTask:
             parts.append(decode_boxes(raw.float().cpu().numpy()))
         value = by_images(self.metric, self.valid_boxes, np.concatenate(parts))(np.arange(len(self.valid)))
         return 1.0 - (value if np.isfinite(value) else 0.0)
-
-    def groups(self) -> Sequence[Mapping[str, Any]]:
-        """Return the parameters: those that were trained before learn more slowly, and vectors are not decayed."""
-        return rate_groups(self.model, self.slow)
 
     def _objects(self) -> float:
         real = (self.boxes[:, :, 0] >= 0) & (self.boxes[:, :, 5] <= 0)

@@ -5,9 +5,8 @@ Shapes: B images, C channels, H height, W width, J joints, h and w of the maps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from autoagent.structured import decode_joints
 from autoagent.train.vision.augment import Augmentation
 from autoagent.train.vision.moved import moved_joints
 from autoagent.train.vision.pixels import PixelRows
-from autoagent.train.vision.task import Part, as_input, rate_groups, shuffled
+from autoagent.train.vision.task import ImageRows, Part, as_input
 
 Joints = NDArray[np.float32]
 
@@ -29,7 +28,7 @@ _HIDDEN = 1.0  # v of a joint that is labelled and not seen
 
 
 @dataclass
-class JointTask:
+class JointTask(ImageRows):
     """What the engine trains.
 
     Attributes:
@@ -56,14 +55,6 @@ class JointTask:
     spread: float = 1.0
     slow: Sequence[tuple[list[nn.Parameter], float]] = ()
 
-    def num_batches(self, batch: int) -> int:
-        """Return the batches of an epoch; a last one that is too small for its statistics is left out."""
-        return max(len(self.rows) // min(batch, len(self.rows)), 1)
-
-    def batches(self, rng: np.random.Generator, batch: int) -> Iterator[Part]:
-        """Return places and the random numbers of each image."""
-        return shuffled(rng, len(self.rows), batch)
-
     def load(self, part: Part) -> tuple[Tensor, Tensor]:
         """Read a batch and move images and joints alike."""
         places, random = np.asarray(part[0]), torch.as_tensor(np.asarray(part[1]))
@@ -87,10 +78,6 @@ class JointTask:
             far = distances(self.valid_joints[rows], decode_joints(heat))
             total, known = total + float(np.minimum(far / _FAR, 1).sum()), known + len(far)
         return total / max(known, 1)
-
-    def groups(self) -> Sequence[Mapping[str, Any]]:
-        """Return the parameters: those that were trained before learn more slowly, and vectors are not decayed."""
-        return rate_groups(self.model, self.slow)
 
 
 def distances(truth: Joints, said: Joints) -> NDArray[np.float64]:

@@ -5,9 +5,8 @@ Shapes: B images, C channels, H height, W width, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from autoagent.data.segmentation_formulas import FORMULAS, IGNORED, Masks
 from autoagent.train.vision.augment import Augmentation
 from autoagent.train.vision.moved import moved_masks, turned
 from autoagent.train.vision.pixels import PixelRows
-from autoagent.train.vision.task import Part, as_input, rate_groups, shuffled
+from autoagent.train.vision.task import ImageRows, Part, as_input
 
 _JUDGED_AT_ONCE = 32
 _LEAST_SHARE = 1e-4  # of the pixels, that a class is weighed as
@@ -28,7 +27,7 @@ _TURNS = slice(14, 16)  # random numbers that nothing else of an image's augment
 
 
 @dataclass
-class MaskTask:
+class MaskTask(ImageRows):
     """What the engine trains.
 
     Attributes:
@@ -58,14 +57,6 @@ class MaskTask:
     turns: bool = False
     slow: Sequence[tuple[list[nn.Parameter], float]] = ()
 
-    def num_batches(self, batch: int) -> int:
-        """Return the batches of an epoch; a last one that is too small for its statistics is left out."""
-        return max(len(self.rows) // min(batch, len(self.rows)), 1)
-
-    def batches(self, rng: np.random.Generator, batch: int) -> Iterator[Part]:
-        """Return places and the random numbers of each image."""
-        return shuffled(rng, len(self.rows), batch)
-
     def load(self, part: Part) -> tuple[Tensor, Tensor]:
         """Read a batch and move images and masks alike."""
         places, random = np.asarray(part[0]), torch.as_tensor(np.asarray(part[1]))
@@ -92,10 +83,6 @@ class MaskTask:
             said = logits.argmax(dim=1).to(torch.uint8).cpu().numpy()
             counts += formulas.confusions(self.valid_masks[rows], said, self.num_classes).sum(axis=0)
         return 1.0 - FORMULAS[self.metric](counts)
-
-    def groups(self) -> Sequence[Mapping[str, Any]]:
-        """Return the parameters: those that were trained before learn more slowly, and vectors are not decayed."""
-        return rate_groups(self.model, self.slow)
 
     def _logits(self, model: nn.Module, x: Tensor) -> Tensor:
         logits: Tensor = model(x)

@@ -21,8 +21,28 @@ _JUDGED_AT_ONCE = 256
 Part = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 
+class ImageRows:
+    """What tasks on images have in common: batches of their rows, and their parameters in groups."""
+
+    model: nn.Module
+    rows: PixelRows
+    slow: Sequence[tuple[list[nn.Parameter], float]]
+
+    def num_batches(self, batch: int) -> int:
+        """Return the batches of an epoch; a last one that is too small for its statistics is left out."""
+        return max(len(self.rows) // min(batch, len(self.rows)), 1)
+
+    def batches(self, rng: np.random.Generator, batch: int) -> Iterator[Part]:
+        """Return places and the random numbers of each image."""
+        return shuffled(rng, len(self.rows), batch)
+
+    def groups(self) -> Sequence[Mapping[str, Any]]:
+        """Return the parameters: those that were trained before learn more slowly, and vectors are not decayed."""
+        return rate_groups(self.model, self.slow)
+
+
 @dataclass
-class ImageTask:
+class ImageTask(ImageRows):
     """What the engine trains.
 
     Attributes:
@@ -52,14 +72,6 @@ class ImageTask:
     weights: NDArray[np.float64] | None = None
     code: WrittenCode | None = None
 
-    def num_batches(self, batch: int) -> int:
-        """Return the batches of an epoch; a last one that is too small for its statistics is left out."""
-        return max(len(self.rows) // min(batch, len(self.rows)), 1)
-
-    def batches(self, rng: np.random.Generator, batch: int) -> Iterator[Part]:
-        """Return places and the random numbers of each image."""
-        return shuffled(rng, len(self.rows), batch)
-
     def load(self, part: Part) -> tuple[Tensor, Tensor]:
         """Read, augment and mix a batch."""
         places, numbers = np.asarray(part[0]), np.asarray(part[1])
@@ -88,10 +100,6 @@ class ImageTask:
             x, t = as_input(self.valid.read(rows)).to(device), self._soft(self.valid_targets[rows]).to(device)
             total += len(x) * float(self._judge(model(x).float(), t))
         return total / max(len(self.valid), 1)
-
-    def groups(self) -> Sequence[Mapping[str, Any]]:
-        """Return the parameters: those that were trained before learn more slowly, and vectors are not decayed."""
-        return rate_groups(self.model, self.slow)
 
     def _judge(self, out: Tensor, t: Tensor) -> Tensor:
         if not self.num_classes:
